@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * daemon.h - what a daemon's main shares: arguments, configuration, signals, health.
+ *
+ * Concurrency: signals arrive on one thread through signalfd; daemon_stopping may be asked from any
+ * thread; health may be set and read from any thread. */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "err.h"
+
+struct daemon {
+	const char *process; /* "indexer" */
+	struct config *config;
+	int signal_fd;
+};
+
+/* Parses --config FILE, --set section.key=value, --check-config, --help, --version; loads the
+ * configuration; opens the log; blocks and collects signals. Returns true to go on; false when the
+ * process is to end now with *exit_status (0 after --help, 2 after wrong use, the line printed).
+ * check runs for --check-config beside the generic checks (may be NULL). */
+bool daemon_start(struct daemon *daemon, const char *process, int argc, char **argv,
+		  int *exit_status);
+void daemon_finish(struct daemon *daemon);
+
+/* Waits up to timeout_ms (-1: for ever) for a signal. First TERM or INT: DAEMON_STOP, and
+ * daemon_stopping is true from then on. A second one ends the process at once with status 130.
+ * HUP: the configuration was re-read (what is reloadable), DAEMON_RELOAD. */
+enum daemon_wake { DAEMON_TIMEOUT, DAEMON_STOP, DAEMON_RELOAD };
+enum daemon_wake daemon_wait(struct daemon *daemon, int timeout_ms);
+bool daemon_stopping(void);
+void daemon_stop(void); /* as if TERM had come: a worker found that going on is pointless */
+
+/* Health: a set of named conditions; ready when none is bad. reason is copied, one line. */
+void health_set_bad(const char *condition, const char *reason, ...) WEIR_PRINTF(2, 3);
+void health_set_good(const char *condition);
+bool health_ready(void);
+
+#endif

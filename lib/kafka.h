@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * kafka.h - the little that eventd, indexer and weir share over librdkafka. */
+#ifndef KAFKA_H
+#define KAFKA_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "config.h"
+#include "err.h"
+
+/* A configuration with [kafka] brokers, client.id = "weir-<process>" and every rdkafka.* key; the
+ * caller sets what it needs beyond that before or after. Log and error callbacks go to lib/log: one
+ * line when brokers are away and one when they are back. Ends with rd_kafka_conf_destroy, unless
+ * rd_kafka_new took it. An unknown or wrong property: WEIR_INVALID naming it and its origin. */
+weir_status kafka_configure(const struct config *config, const char *process,
+			    rd_kafka_conf_t **conf, struct weir_error *error) WEIR_MUST_CHECK;
+weir_status kafka_set(rd_kafka_conf_t *conf, const char *name, const char *value,
+		      struct weir_error *error) WEIR_MUST_CHECK;
+
+/* The cluster's id: [kafka] cluster when set, else asked of the broker (timeout in milliseconds;
+ * WEIR_AWAY when it does not answer). free() it. */
+weir_status kafka_cluster_id(rd_kafka_t *client, const struct config *config, int timeout_ms,
+			     char **cluster, struct weir_error *error) WEIR_MUST_CHECK;
+
+/* True while at least one broker connection is up; from the callbacks. */
+bool kafka_reachable(const rd_kafka_t *client);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * schema.h - the schema file: what is indexed is data, not code. docs/schema.md describes it. */
+#ifndef SCHEMA_H
+#define SCHEMA_H
+
+#include <stdbool.h>
+
+#include "buffer.h"
+#include "err.h"
+
+#define SCHEMA_FIELD_LIMIT 128
+#define SCHEMA_NAME_LIMIT 64 /* bytes of a field's name */
+
+enum schema_operation { SCHEMA_CREATED = 10, SCHEMA_UPDATED = 20, SCHEMA_DELETED = 30 };
+
+/* Which messages there are: a topic, and the type name that stands in EventType. */
+struct schema_message {
+	char *type;  /* "EventCreatedEvent" */
+	char *topic; /* "events.created" */
+	enum schema_operation operation;
+};
+
+struct schema {
+	struct weir_schema
+		*abi;	/* what crosses the plug-in boundary; its order is the fields' numbers */
+	bool *required; /* by field number */
+	struct schema_message *messages;
+	size_t message_count;
+	char *id_name;		     /* "eventId": the member of a body that holds the id */
+	bool null_in_update_ignored; /* "nullInUpdate": "ignore" */
+	size_t unknown_limit; /* bytes of canonical JSON that unnamed fields of one document may
+				 have */
+};
+
+/* Checks everything; the message names file, line or field, what is wrong and what is allowed. */
+weir_status schema_load(const char *path, struct schema **schema,
+			struct weir_error *error) WEIR_MUST_CHECK;
+weir_status schema_parse(const char *text, size_t length, const char *origin,
+			 struct schema **schema, struct weir_error *error) WEIR_MUST_CHECK;
+void schema_destroy(struct schema *schema); /* takes NULL */
+
+/* By name in any case style (title, Title, TITLE; startDate, StartDate, start_date); -1: unknown.
+ */
+int32_t schema_find(const struct schema *schema, const char *name, size_t length);
+/* By exact name, as in a query; -1: unknown. */
+int32_t schema_find_exact(const struct schema *schema, const char *name, size_t length);
+/* name in lower camel case without separators, as stored: "start_date", "StartDate" -> "startDate".
+ * False when it does not fit into SCHEMA_NAME_LIMIT - 1 bytes. */
+bool schema_camel(const char *name, size_t length, char camel[SCHEMA_NAME_LIMIT]);
+
+#endif
