@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: MIT
+"""Real processes for tests and benches: a Kafka broker, the three daemons, the weir tool.
+
+Every process dies with the test run (PR_SET_PDEATHSIG), listens on free ports of 127.0.0.1 and
+keeps its files in a folder that the caller gives. Nothing here sleeps for a fixed time: `wait_for`
+polls a condition until a deadline."""
+import base64
+import contextlib
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+
+import confluent_kafka
+import confluent_kafka.admin
+import requests
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
+KAFKA_JARS = ROOT / "build-kafka" / "lib"
+TOPICS = ["events.created", "events.updated", "events.deleted"]
+DEADLINE = 60.0
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent():
+    _libc.prctl(1, signal.SIGKILL)
+
+
+def wait_for(condition, what, deadline=DEADLINE, interval=0.02):
+    """Polls condition until it is truthy and returns its value; says what was waited for."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline:.0f} s for {what}")
+        time.sleep(interval)  # poll
+
+
+def free_port():
+    with contextlib.closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Process:
+    """A child process whose output goes to a file."""
+
+    def __init__(self, name, arguments, folder, env=None, cwd=None):
+        self.name, self.arguments, self.env = name, [str(a) for a in arguments], env
+        self.cwd = cwd
+        self.log_path = pathlib.Path(folder) / f"{name}.log"
+        self.child = None
+
+    def start(self):
+        assert not self.running(), f"{self.name} runs already"
+        with open(self.log_path, "ab") as log:
+            self.child = subprocess.Popen(
+                self.arguments, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                env={**os.environ, **(self.env or {})}, cwd=self.cwd, preexec_fn=_die_with_parent)
+        return self
+
+    def running(self):
+        return self.child is not None and self.child.poll() is None
+
+    def kill(self):
+        """SIGKILL, as a crash."""
+        if self.running():
+            self.child.kill()
+            self.child.wait()
+
+    def stop(self, deadline=DEADLINE):
+        """SIGTERM; returns the exit status; a process that does not end fails the test."""
+        if self.child is None:
+            return None
+        if self.running():
+            self.child.terminate()
+        try:
+            return self.child.wait(deadline)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            raise AssertionError(f"{self.name} did not end after TERM:\n{self.log()[-3000:]}")
+
+    def wait(self, deadline=DEADLINE):
+        return self.child.wait(deadline)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+
+class Kafka(Process):
+    """One Apache Kafka broker (KRaft) on a free port; its data survive kill and start."""
+
+    def __init__(self, folder, heap="256m"):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port, controller = free_port(), free_port()
+        self.brokers = f"127.0.0.1:{self.port}"
+        properties = self.folder / "server.properties"
+        properties.write_text("\n".join([
+            "process.roles=broker,controller", "node.id=1",
+            f"controller.quorum.voters=1@127.0.0.1:{controller}",
+            f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.listener.names=CONTROLLER",
+            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            f"log.dirs={self.folder / 'data'}", "offsets.topic.replication.factor=1",
+            "offsets.topic.num.partitions=1", "transaction.state.log.replication.factor=1",
+            "transaction.state.log.min.isr=1", "num.partitions=3",
+            "group.initial.rebalance.delay.ms=0", "auto.create.topics.enable=false", ""]))
+        java = ["java", f"-Xms{heap}", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1",
+                "-cp", f"{KAFKA_JARS}/*"]
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        subprocess.run(java + ["kafka.tools.StorageTool", "format", "-t", cluster, "-c",
+                               str(properties)], check=True, capture_output=True)
+        super().__init__("kafka", java + ["kafka.Kafka", str(properties)], self.folder)
+
+    def start(self):
+        super().start()
+        wait_for(self.answers, "Kafka to answer")
+        return self
+
+    def answers(self):
+        assert self.running(), f"Kafka ended:\n{self.log()[-3000:]}"
+        with contextlib.closing(socket.socket()) as probe:
+            if probe.connect_ex(("127.0.0.1", self.port)):
+                return False
+        try:
+            return self.admin().list_topics(timeout=2).brokers
+        except confluent_kafka.KafkaException:
+            return False
+
+    def admin(self):
+        return confluent_kafka.admin.AdminClient({"bootstrap.servers": self.brokers})
+
+    def create_topics(self, topics=None, partitions=3):
+        topics = topics or TOPICS + ["events.dlq"]
+        admin = self.admin()  # futures die with it
+        made = admin.create_topics(
+            [confluent_kafka.admin.NewTopic(t, partitions, 1) for t in topics])
+        for future in made.values():
+            future.result(30)
+
+    def delete_topics(self):
+        """Removes every topic of ours, so that tests can share one broker."""
+        admin = self.admin()
+        names = [t for t in admin.list_topics(timeout=10).topics if not t.startswith("__")]
+        if names:
+            for future in admin.delete_topics(names).values():
+                future.result(30)
+            wait_for(lambda: not set(names) & set(admin.list_topics(timeout=10).topics),
+                     "topics to be deleted")
+
+    def producer(self, **settings):
+        return confluent_kafka.Producer({"bootstrap.servers": self.brokers, **settings})
+
+    def produce(self, topic, key, value, headers=None, producer=None, **more):
+        """One message, acknowledged when this returns (unless a producer is given: flush it)."""
+        own = producer or self.producer()
+        own.produce(topic, key=key, value=value, headers=headers, **more)
+        if producer is None:
+            assert own.flush(30) == 0
+
+    def read_all(self, topic):
+        """Every message of a topic, from the start to its end now."""
+        consumer = confluent_kafka.Consumer({
+            "bootstrap.servers": self.brokers, "group.id": f"test-{uuid.uuid4()}",
+            "enable.auto.commit": False, "enable.partition.eof": True,
+            "auto.offset.reset": "earliest"})
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in partitions])
+        messages, ended = [], set()
+        while len(ended) < len(partitions):
+            message = consumer.poll(10)
+            assert message is not None, f"{topic}: no end within 10 s"
+            if message.error():
+                assert message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF
+                ended.add(message.partition())
+            else:
+                messages.append(message)
+        consumer.close()
+        return messages
+
+
+class Daemon(Process):
+    """eventd, indexer or searchd on a free port."""
+
+    def __init__(self, name, system, settings):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        arguments = [BUILD / name / name]
+        for key, value in settings.items():
+            arguments += ["--set", f"{key}={value}"]
+        arguments += ["--set", f"{name}.port={self.port}"]
+        super().__init__(name, arguments, system.folder)
+
+    def alive(self):
+        assert self.running(), f"{self.name} ended:\n{self.log()[-3000:]}"
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"{self.url}/health/live", timeout=5).status_code == 200
+        return False
+
+    def ready(self):
+        return self.alive() and requests.get(f"{self.url}/health/ready", timeout=5).status_code == 200
+
+    def wait_ready(self):
+        wait_for(self.ready, f"{self.name} to be ready")
+        return self
+
+    def metric(self, name):
+        """The sum of a metric's series, or None."""
+        values = [float(line.rsplit(" ", 1)[1])
+                  for line in requests.get(f"{self.url}/metrics", timeout=5).text.splitlines()
+                  if line.startswith((name + " ", name + "{"))]
+        return sum(values) if values else None
+
+
+class System:
+    """The three daemons over one broker, index and store in a folder of their own."""
+
+    def __init__(self, folder, brokers, plugin="xapian", **settings):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.settings = {
+            "kafka.brokers": brokers, "backend.plugin": plugin,
+            "schema.file": ROOT / "schema" / "events.json",
+            "backend.xapian.path": self.folder / "index",
+            "eventd.database": self.folder / "events.db",
+            **{key.replace("__", "."): value for key, value in settings.items()}}
+        self.eventd, self.indexer, self.searchd = (
+            Daemon(name, self, self.settings) for name in ("eventd", "indexer", "searchd"))
+
+    def start(self):
+        for daemon in (self.indexer, self.eventd, self.searchd):
+            daemon.start()
+        for daemon in (self.indexer, self.eventd, self.searchd):
+            wait_for(daemon.alive, f"{daemon.name} to live")
+        return self
+
+    def stop(self):
+        for daemon in (self.eventd, self.searchd, self.indexer):
+            daemon.stop()
+
+    def kill(self):
+        for daemon in (self.eventd, self.searchd, self.indexer):
+            daemon.kill()
+
+    def search(self, **parameters):
+        answer = requests.get(f"{self.searchd.url}/api/search/events", params=parameters, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def total(self, **parameters):
+        """How many events a search finds; None while searchd is not ready."""
+        with contextlib.suppress(requests.ConnectionError):
+            answer = requests.get(f"{self.searchd.url}/api/search/events",
+                                  params={"limit": 0, **parameters}, timeout=10)
+            if answer.status_code == 200:
+                return answer.json()["total"]
+        return None
+
+    def wait_total(self, expected, deadline=DEADLINE, **parameters):
+        wait_for(lambda: self.total(**parameters) == expected,
+                 f"{expected} events in the search {parameters or ''}", deadline)
+
+    def post(self, event, **headers):
+        return requests.post(f"{self.eventd.url}/api/v1/events", json=event, headers=headers, timeout=30)
+
+
+def weir(*arguments, check=True, **more):
+    """Runs the weir tool and returns the completed process (text output)."""
+    done = subprocess.run([str(BUILD / "cli" / "weir"), *map(str, arguments)],
+                          capture_output=True, text=True, timeout=300, **more)
+    assert not check or done.returncode == 0, f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def kafka_missing():
+    """Why a real broker cannot be had here, or None."""
+    if not (ROOT / "build-kafka" / "complete").exists():
+        return "Apache Kafka's jars are not there: ./dev test resolves them with Maven"
+    if shutil.which("java") is None:
+        return "no java on this machine"
+    return None
