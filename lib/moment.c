@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Days from civil dates and back: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
+#include "moment.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define SECOND INT64_C(1000000)
+#define DAY (86400 * SECOND)
+
+static int64_t clock_microseconds(clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return now.tv_sec * SECOND + now.tv_nsec / 1000;
+}
+
+int64_t moment_now(void)
+{
+	return clock_microseconds(CLOCK_REALTIME);
+}
+
+int64_t moment_monotonic(void)
+{
+	return clock_microseconds(CLOCK_MONOTONIC);
+}
+
+static int64_t days_from_civil(int64_t year, int month, int day)
+{
+	year -= month <= 2;
+	int64_t era = (year >= 0 ? year : year - 399) / 400;
+	int64_t year_of_era = year - era * 400;
+	int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+	int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+	return era * 146097 + day_of_era - 719468;
+}
+
+static void civil_from_days(int64_t days, int64_t *year, int *month, int *day)
+{
+	days += 719468;
+	int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+	int64_t day_of_era = days - era * 146097;
+	int64_t year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t shifted_month = (5 * day_of_year + 2) / 153;
+	*day = (int)(day_of_year - (153 * shifted_month + 2) / 5 + 1);
+	*month = (int)(shifted_month + (shifted_month < 10 ? 3 : -9));
+	*year = year_of_era + era * 400 + (*month <= 2);
+}
+
+/* A cursor over the text; every take_ function moves it only when it finds what it wants. */
+struct cursor {
+	const char *at, *end;
+};
+
+static bool take_char(struct cursor *cursor, char wanted)
+{
+	if (cursor->at == cursor->end || *cursor->at != wanted)
+		return false;
+	cursor->at++;
+	return true;
+}
+
+static bool take_digits(struct cursor *cursor, int count, int *value)
+{
+	if (cursor->end - cursor->at < count)
+		return false;
+	int result = 0;
+	for (int i = 0; i < count; i++) {
+		if (cursor->at[i] < '0' || cursor->at[i] > '9')
+			return false;
+		result = result * 10 + (cursor->at[i] - '0');
+	}
+	cursor->at += count;
+	*value = result;
+	return true;
+}
+
+static bool take_date(struct cursor *cursor, int64_t *days)
+{
+	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	int year, month, day;
+	if (!take_digits(cursor, 4, &year) || !take_char(cursor, '-') ||
+	    !take_digits(cursor, 2, &month) || !take_char(cursor, '-') ||
+	    !take_digits(cursor, 2, &day))
+		return false;
+	if (year < 1 || month < 1 || month > 12 || day < 1)
+		return false;
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	if (day > lengths[month - 1] + (month == 2 && leap))
+		return false;
+	*days = days_from_civil(year, month, day);
+	return true;
+}
+
+static bool take_fraction(struct cursor *cursor, int64_t *microseconds)
+{
+	int digits = 0;
+	int64_t value = 0;
+	for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++) {
+		if (digits < 6)
+			value = value * 10 + (*cursor->at - '0');
+		if (++digits > 9)
+			return false;
+	}
+	for (int i = digits; i < 6; i++)
+		value *= 10;
+	*microseconds = value;
+	return digits > 0;
+}
+
+static bool take_time(struct cursor *cursor, int64_t *microseconds)
+{
+	int hour, minute, second = 0;
+	int64_t fraction = 0;
+	if (!take_digits(cursor, 2, &hour) || !take_char(cursor, ':') ||
+	    !take_digits(cursor, 2, &minute))
+		return false;
+	if (take_char(cursor, ':')) {
+		if (!take_digits(cursor, 2, &second))
+			return false;
+		if (take_char(cursor, '.') && !take_fraction(cursor, &fraction))
+			return false;
+	}
+	bool midnight = hour == 24 && minute == 0 && second == 0 && fraction == 0;
+	/* A leap second (60) counts as the first of the next minute. */
+	if ((hour > 23 && !midnight) || minute > 59 || second > 60)
+		return false;
+	*microseconds = ((hour * 60 + minute) * INT64_C(60) + second) * SECOND + fraction;
+	return true;
+}
+
+static bool take_zone(struct cursor *cursor, int64_t *offset)
+{
+	int hours, minutes = 0;
+	if (cursor->at == cursor->end || take_char(cursor, 'Z') || take_char(cursor, 'z'))
+		return true;
+	bool negative = take_char(cursor, '-');
+	if (!negative && !take_char(cursor, '+'))
+		return false;
+	if (!take_digits(cursor, 2, &hours))
+		return false;
+	if (cursor->at < cursor->end) {
+		take_char(cursor, ':');
+		if (!take_digits(cursor, 2, &minutes))
+			return false;
+	}
+	if (hours > 23 || minutes > 59)
+		return false;
+	*offset = (hours * 60 + minutes) * 60 * SECOND * (negative ? -1 : 1);
+	return true;
+}
+
+/* "/Date(1700000000000)/" or with an offset, which says nothing about the moment: "+0100)/". */
+static bool parse_ticks(const char *text, size_t length, int64_t *moment)
+{
+	static const char head[] = "/Date(";
+	if (length < sizeof(head) + 2 || memcmp(text, head, sizeof(head) - 1) != 0 ||
+	    memcmp(text + length - 2, ")/", 2) != 0)
+		return false;
+	const char *at = text + sizeof(head) - 1, *end = text + length - 2;
+	bool negative = *at == '-';
+	at += negative;
+	int64_t value = 0;
+	int digits = 0;
+	for (; at < end && *at >= '0' && *at <= '9'; at++) {
+		if (++digits > 15)
+			return false;
+		value = value * 10 + (*at - '0');
+	}
+	struct cursor zone = {at, end};
+	int64_t ignored = 0;
+	if (digits == 0 || !take_zone(&zone, &ignored) || zone.at != end)
+		return false;
+	*moment = (negative ? -value : value) * 1000;
+	return true;
+}
+
+bool moment_parse(const char *text, size_t length, int64_t *moment, bool *date_only)
+{
+	struct cursor cursor = {text, text + length};
+	int64_t days, time_of_day = 0, offset = 0;
+	bool no_time = false;
+	if (parse_ticks(text, length, moment)) {
+		if (date_only != NULL)
+			*date_only = false;
+		return true;
+	}
+	if (!take_date(&cursor, &days))
+		return false;
+	if (cursor.at == cursor.end)
+		no_time = true;
+	else if (!(take_char(&cursor, 'T') || take_char(&cursor, 't') || take_char(&cursor, ' ')) ||
+		 !take_time(&cursor, &time_of_day) || !take_zone(&cursor, &offset) ||
+		 cursor.at != cursor.end)
+		return false;
+	*moment = days * DAY + time_of_day - offset;
+	if (date_only != NULL)
+		*date_only = no_time;
+	return true;
+}
+
+void moment_format(int64_t moment, char text[MOMENT_TEXT_SIZE])
+{
+	int64_t days = moment / DAY, rest = moment % DAY, year;
+	int month, day;
+	if (rest < 0) {
+		rest += DAY;
+		days--;
+	}
+	civil_from_days(days, &year, &month, &day);
+	int seconds = (int)(rest / SECOND), fraction = (int)(rest % SECOND);
+	int length = snprintf(text, MOMENT_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year,
+			      month, day, seconds / 3600, seconds / 60 % 60, seconds % 60);
+	if (length < 0 || length >= MOMENT_TEXT_SIZE - 9)
+		return;
+	if (fraction != 0) {
+		length += snprintf(text + length, 8, ".%06d", fraction);
+		while (text[length - 1] == '0')
+			length--;
+	}
+	strcpy(text + length, "Z");
+}
