@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "json.h"
+
+static void before_value(struct jsonout *json)
+{
+	if (json->comma)
+		buffer_append_char(json->out, ',');
+	json->comma = true;
+}
+
+void jsonout_begin(struct jsonout *json, char bracket)
+{
+	before_value(json);
+	buffer_append_char(json->out, bracket);
+	json->comma = false;
+}
+
+void jsonout_end(struct jsonout *json, char bracket)
+{
+	buffer_append_char(json->out, bracket);
+	json->comma = true;
+}
+
+void jsonout_name(struct jsonout *json, const char *name)
+{
+	jsonout_text(json, name);
+	buffer_append_char(json->out, ':');
+	json->comma = false;
+}
+
+static const char *short_escape(unsigned char byte)
+{
+	switch (byte) {
+	case '\b':
+		return "\\b";
+	case '\t':
+		return "\\t";
+	case '\n':
+		return "\\n";
+	case '\f':
+		return "\\f";
+	case '\r':
+		return "\\r";
+	case '\\':
+		return "\\\\";
+	default:
+		return NULL;
+	}
+}
+
+static void string_plain(struct buffer *out, const char *text, size_t length)
+{
+	size_t copied = 0;
+	for (size_t i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)text[i];
+		if (byte >= 0x20 && byte != '"' && byte != '\\')
+			continue;
+		buffer_append(out, text + copied, i - copied);
+		copied = i + 1;
+		const char *escape = byte == '"' ? "\\\"" : short_escape(byte);
+		if (escape != NULL)
+			buffer_append_text(out, escape);
+		else
+			buffer_printf(out, "\\u%04x", byte);
+	}
+	buffer_append(out, text + copied, length - copied);
+}
+
+/* System.Text.Json's default encoder lets only printable ASCII through, less what could end a
+ * string in HTML: " & ' < > ` + (its documentation: JavaScriptEncoder.Default). */
+static void string_dotnet(struct buffer *out, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length;) {
+		unsigned char byte = (unsigned char)text[i];
+		const char *escape = short_escape(byte);
+		if (escape != NULL) {
+			buffer_append_text(out, escape);
+			i++;
+			continue;
+		}
+		if (byte >= 0x20 && byte < 0x7F && strchr("\"&'<>`+", byte) == NULL) {
+			buffer_append_char(out, text[i++]);
+			continue;
+		}
+		utf8proc_int32_t point;
+		utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
+							 (utf8proc_ssize_t)(length - i), &point);
+		if (size <= 0) {
+			point = 0xFFFD;
+			size = 1;
+		}
+		if (point >= 0x10000)
+			buffer_printf(out, "\\u%04X\\u%04X",
+				      0xD800 + ((unsigned)(point - 0x10000) >> 10),
+				      0xDC00 + ((unsigned)(point - 0x10000) & 0x3FF));
+		else
+			buffer_printf(out, "\\u%04X", (unsigned)point);
+		i += (size_t)size;
+	}
+}
+
+void jsonout_string(struct jsonout *json, const char *text, size_t length)
+{
+	before_value(json);
+	buffer_append_char(json->out, '"');
+	(json->dotnet ? string_dotnet : string_plain)(json->out, text, length);
+	buffer_append_char(json->out, '"');
+}
+
+void jsonout_text(struct jsonout *json, const char *text)
+{
+	if (text == NULL)
+		jsonout_null(json);
+	else
+		jsonout_string(json, text, strlen(text));
+}
+
+void jsonout_integer(struct jsonout *json, int64_t value)
+{
+	before_value(json);
+	buffer_printf(json->out, "%lld", (long long)value);
+}
+
+void jsonout_double(struct jsonout *json, double value, int digits)
+{
+	before_value(json);
+	if (isfinite(value))
+		buffer_printf(json->out, "%.*f", digits, value);
+	else
+		buffer_append_text(json->out, "null");
+}
+
+void jsonout_boolean(struct jsonout *json, bool value)
+{
+	before_value(json);
+	buffer_append_text(json->out, value ? "true" : "false");
+}
+
+void jsonout_null(struct jsonout *json)
+{
+	before_value(json);
+	buffer_append_text(json->out, "null");
+}
+
+void jsonout_raw(struct jsonout *json, const char *text, size_t length)
+{
+	before_value(json);
+	buffer_append(json->out, text, length);
+}
