@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "buffer.h"
 #include "config.h"
 #include "err.h"
 
@@ -15,14 +16,20 @@ struct daemon {
 	const char *process; /* "indexer" */
 	struct config *config;
 	int signal_fd;
+	/* What was on the command line, for HUP; borrowed from argv but for the array. */
+	const char *file;
+	const char **sets;
+	size_t set_count;
 };
 
 /* Parses --config FILE, --set section.key=value, --check-config, --help, --version; loads the
  * configuration; opens the log; blocks and collects signals. Returns true to go on; false when the
  * process is to end now with *exit_status (0 after --help, 2 after wrong use, the line printed).
- * check runs for --check-config beside the generic checks (may be NULL). */
-bool daemon_start(struct daemon *daemon, const char *process, int argc, char **argv,
-		  int *exit_status);
+ * summary: the first line of --help. check: what --check-config looks at beside the options' own
+ * rules, such as schema and plug-in (may be NULL); it only reads. */
+typedef weir_status (*daemon_check)(const struct config *config, struct weir_error *error);
+bool daemon_start(struct daemon *daemon, const char *process, const char *summary,
+		  daemon_check check, int argc, char **argv, int *exit_status);
 void daemon_finish(struct daemon *daemon);
 
 /* Waits up to timeout_ms (-1: for ever) for a signal. First TERM or INT: DAEMON_STOP, and
@@ -37,5 +44,8 @@ void daemon_stop(void); /* as if TERM had come: a worker found that going on is 
 void health_set_bad(const char *condition, const char *reason, ...) WEIR_PRINTF(2, 3);
 void health_set_good(const char *condition);
 bool health_ready(void);
+/* Appends {"status":"ready"} or {"status":"not ready","reasons":[{"condition":…,"reason":…}]};
+ * answers whether it is ready. */
+bool health_write(struct buffer *out);
 
 #endif

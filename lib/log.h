@@ -32,7 +32,7 @@ struct log_quoted {
 	char text[512];
 };
 struct log_quoted log_quote(const char *text);
-#define LOG_TEXT(text) (log_quote(text).text)
+#define LOG_TEXT(string) (log_quote(string).text)
 
 /* Once per run of failures: returns true when *state changed from good to bad. */
 struct log_once {
