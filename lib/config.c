@@ -295,7 +295,10 @@ static weir_status read_file(struct config *config, const char *path, struct wei
 	if (reader.status != WEIR_OK)
 		return reader.status;
 	if (reader.too_long)
-		return err_set(error, WEIR_INVALID, "%s:%zu: the line is too long; a long value can stand in a file: <key>_file = PATH", path, reader.line);
+		return err_set(error, WEIR_INVALID,
+			       "%s:%zu: the line is too long; a long value can stand in a file: "
+			       "<key>_file = PATH",
+			       path, reader.line);
 	if (failed)
 		return err_set(error, WEIR_INVALID, "configuration %s cannot be read", path);
 	if (line > 0)

@@ -10,7 +10,8 @@
 #include "err.h"
 #include "schema.h"
 
-#define EVENT_ID_LIMIT 200 /* bytes; longer ids are dead letters */
+#define EVENT_ID_LIMIT 200	/* bytes; longer ids are dead letters */
+#define EVENT_MEMBER_LIMIT 1000 /* members of a body; more are a dead letter */
 
 struct event_header {
 	const char *name;

@@ -42,6 +42,9 @@ bool json_is_number_text(const char *text, size_t length);
  * shortest escapes (only ", \ and control characters), numbers as written. */
 void jsondoc_canonical(const struct jsondoc *document, const json_t *node, struct buffer *out);
 
+/* Appends the bytes of a canonical JSON string (quotes included in json). False: it is none. */
+bool json_string_decode(const char *json, size_t length, struct buffer *out) WEIR_MUST_CHECK;
+
 /* The writer. Commas are its business: after jsonout_name or at an array's element, write one
  * value. */
 struct jsonout {

@@ -151,3 +151,43 @@ void jsonout_raw(struct jsonout *json, const char *text, size_t length)
 	before_value(json);
 	buffer_append(json->out, text, length);
 }
+
+/* Canonical strings hold no surrogate pairs: \\u is only written for control characters. */
+static bool decode_escape(const char *json, size_t length, size_t *at, struct buffer *out)
+{
+	static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
+	if (*at + 1 >= length)
+		return false;
+	char name = json[++*at];
+	const char *found = strchr(names, name);
+	if (found != NULL && name != '\0') {
+		buffer_append_char(out, bytes[found - names]);
+		return true;
+	}
+	if (name != 'u' || *at + 4 >= length)
+		return false;
+	char digits[5] = {json[*at + 1], json[*at + 2], json[*at + 3], json[*at + 4], '\0'}, *end;
+	unsigned long point = strtoul(digits, &end, 16);
+	if (*end != '\0' || point >= 0x80)
+		return false;
+	buffer_append_char(out, (char)point);
+	*at += 4;
+	return true;
+}
+
+bool json_string_decode(const char *json, size_t length, struct buffer *out)
+{
+	if (length < 2 || json[0] != '"' || json[length - 1] != '"')
+		return false;
+	size_t copied = 1;
+	for (size_t i = 1; i < length - 1; i++) {
+		if (json[i] != '\\')
+			continue;
+		buffer_append(out, json + copied, i - copied);
+		if (!decode_escape(json, length - 1, &i, out))
+			return false;
+		copied = i + 1;
+	}
+	buffer_append(out, json + copied, length - 1 - copied);
+	return true;
+}

@@ -53,6 +53,8 @@ void state_write(const struct state *state, struct buffer *out);
 weir_status state_merge(struct state *state, const struct event_change *change, bool *changed,
 			struct weir_error *error) WEIR_MUST_CHECK;
 
+/* The field of that name, cleared or not; NULL: there is none. */
+const struct state_field *state_find(const struct state *state, const char *name);
 bool state_visible(const struct state *state, const struct schema *schema);
 int64_t state_version(const struct state *state); /* the newest that it holds; INT64_MIN: empty */
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_SIZE = 65536 };
+
+struct arena_block {
+	struct arena_block *next;
+	size_t size, used;
+	max_align_t data[];
+};
+
+void *arena_allocate(struct arena *arena, size_t size)
+{
+	struct arena_block *block = arena->blocks;
+	if (size > SIZE_MAX / 2)
+		return NULL;
+	size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+	if (block == NULL || block->size - block->used < size) {
+		size_t capacity = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+		block = malloc(sizeof(*block) + capacity);
+		if (block == NULL)
+			return NULL;
+		*block = (struct arena_block){.next = arena->blocks, .size = capacity};
+		arena->blocks = block;
+	}
+	void *memory = (char *)block->data + block->used;
+	block->used += size;
+	return memory;
+}
+
+char *arena_copy(struct arena *arena, const void *bytes, size_t length)
+{
+	char *copy = arena_allocate(arena, length + 1);
+	if (copy == NULL)
+		return NULL;
+	if (length > 0)
+		memcpy(copy, bytes, length);
+	copy[length] = '\0';
+	return copy;
+}
+
+static void free_blocks(struct arena_block *block)
+{
+	while (block != NULL) {
+		struct arena_block *next = block->next;
+		free(block);
+		block = next;
+	}
+}
+
+void arena_reset(struct arena *arena)
+{
+	if (arena->blocks == NULL)
+		return;
+	free_blocks(arena->blocks->next);
+	arena->blocks->next = NULL;
+	arena->blocks->used = 0;
+	if (arena->blocks->size > BLOCK_SIZE)
+		arena_finish(arena);
+}
+
+void arena_finish(struct arena *arena)
+{
+	free_blocks(arena->blocks);
+	arena->blocks = NULL;
+}

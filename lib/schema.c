@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+#include "schema.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config.h"
+#include "json.h"
+
+#define FILE_LIMIT ((size_t)1 << 20)
+#define MESSAGE_LIMIT 64
+
+/* What is being read: for messages, and for the numbers' digits. */
+struct reader {
+	const char *origin;
+	const struct jsondoc *document;
+	struct weir_error *error;
+};
+
+/* The schema owns what abi points to as const. */
+struct owned_field {
+	struct weir_field field;
+	char name[SCHEMA_NAME_LIMIT];
+	char language[16];
+};
+
+static void schema_destroy_pointer(struct schema **schema)
+{
+	schema_destroy(*schema);
+}
+
+void schema_destroy(struct schema *schema)
+{
+	if (schema == NULL)
+		return;
+	if (schema->abi != NULL) {
+		for (size_t i = 0; i < schema->abi->field_count; i++)
+			free((void *)schema->abi->fields[i]);
+		free((void *)schema->abi->fields);
+		free((void *)schema->abi->name);
+		free((void *)schema->abi->fingerprint);
+		free(schema->abi);
+	}
+	for (size_t i = 0; i < schema->message_count; i++) {
+		free(schema->messages[i].type);
+		free(schema->messages[i].topic);
+	}
+	free(schema->messages);
+	free(schema->required);
+	free(schema->id_name);
+	free(schema);
+}
+
+static weir_status refuse(const struct reader *reader, const char *where, const char *what)
+{
+	return err_set(reader->error, WEIR_INVALID, "schema %s: %s: %s", reader->origin, where,
+		       what);
+}
+
+/* Every member must be one of names; the message gives the nearest. */
+static weir_status only_members(const struct reader *reader, const json_t *object,
+				const char *where, const char *const *names, size_t count)
+{
+	for (void *at = json_object_iter((json_t *)object); at != NULL;
+	     at = json_object_iter_next((json_t *)object, at)) {
+		const char *key = json_object_iter_key(at);
+		bool known = false;
+		for (size_t i = 0; i < count; i++)
+			known = known || strcmp(key, names[i]) == 0;
+		if (known)
+			continue;
+		const char *nearest = config_nearest(key, names, count);
+		char what[256];
+		snprintf(what, sizeof(what), "unknown member \"%.80s\"%s%s%s", key,
+			 nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+			 nearest != NULL ? "\"?" : "");
+		return refuse(reader, where, what);
+	}
+	return WEIR_OK;
+}
+
+/* A string member; *text is untouched when it is absent and that is allowed. */
+static weir_status read_text(const struct reader *reader, const json_t *object, const char *where,
+			     const char *name, bool needed, const char **text)
+{
+	const json_t *node = json_object_get(object, name);
+	char what[128];
+	if (node == NULL && !needed)
+		return WEIR_OK;
+	snprintf(what, sizeof(what), "\"%s\" has to be a string that is not empty", name);
+	if (!json_is_string(node) || json_string_length(node) == 0 ||
+	    strlen(json_string_value(node)) != json_string_length(node))
+		return refuse(reader, where, what);
+	*text = json_string_value(node);
+	return WEIR_OK;
+}
+
+static weir_status read_flag(const struct reader *reader, const json_t *object, const char *where,
+			     const char *name, bool *value)
+{
+	const json_t *node = json_object_get(object, name);
+	char what[128];
+	*value = json_is_true(node);
+	snprintf(what, sizeof(what), "\"%s\" has to be true or false", name);
+	return node == NULL || json_is_boolean(node) ? WEIR_OK : refuse(reader, where, what);
+}
+
+static bool plain_name(const char *name, size_t limit)
+{
+	size_t length = strlen(name);
+	if (length == 0 || length >= limit || !islower((unsigned char)name[0]))
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!isalnum((unsigned char)name[i]) || !isascii((unsigned char)name[i]))
+			return false;
+	return true;
+}
+
+static const struct {
+	const char *name;
+	uint32_t type;
+} types[] = {
+	{"text", WEIR_TYPE_TEXT}, {"keyword", WEIR_TYPE_KEYWORD}, {"number", WEIR_TYPE_NUMBER},
+	{"date", WEIR_TYPE_DATE}, {"boolean", WEIR_TYPE_BOOLEAN},
+};
+
+static weir_status read_type(const struct reader *reader, const json_t *object, const char *where,
+			     uint32_t *type)
+{
+	const char *text = NULL;
+	weir_status status = read_text(reader, object, where, "type", true, &text);
+	if (status != WEIR_OK)
+		return status;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(types[i].name, text) == 0) {
+			*type = types[i].type;
+			return WEIR_OK;
+		}
+	}
+	return refuse(reader, where, "\"type\" is one of text, keyword, number, date, boolean");
+}
+
+/* Flags that make no sense for a type are refused here, so that no plug-in has to think about
+ * them. */
+static weir_status read_flags(const struct reader *reader, const json_t *object, const char *where,
+			      struct weir_field *field)
+{
+	static const struct {
+		const char *name;
+		uint32_t flag;
+		bool words_only, no_text;
+	} flags[] = {
+		{"search", WEIR_FIELD_SEARCH, true, false},
+		{"filter", WEIR_FIELD_FILTER, false, true},
+		{"sort", WEIR_FIELD_SORT, false, false},
+		{"facet", WEIR_FIELD_FACET, false, true},
+		{"suggest", WEIR_FIELD_SUGGEST, true, false},
+	};
+	bool words = field->type == WEIR_TYPE_TEXT || field->type == WEIR_TYPE_KEYWORD;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		bool set;
+		char what[128];
+		weir_status status = read_flag(reader, object, where, flags[i].name, &set);
+		if (status != WEIR_OK)
+			return status;
+		if (!set)
+			continue;
+		snprintf(what, sizeof(what), "\"%s\" is for %s fields", flags[i].name,
+			 flags[i].words_only ? "text and keyword"
+					     : "keyword, number, date and boolean");
+		if ((flags[i].words_only && !words) ||
+		    (flags[i].no_text && field->type == WEIR_TYPE_TEXT))
+			return refuse(reader, where, what);
+		field->flags |= flags[i].flag;
+	}
+	return WEIR_OK;
+}
+
+static weir_status read_boost(const struct reader *reader, const json_t *object, const char *where,
+			      double *boost)
+{
+	const json_t *node = json_object_get(object, "boost");
+	*boost = 1;
+	if (node == NULL)
+		return WEIR_OK;
+	if (json_is_integer(node))
+		*boost = strtod(jsondoc_number(reader->document, node, NULL), NULL);
+	if (!json_is_integer(node) || !isfinite(*boost) || *boost <= 0 || *boost > 1000)
+		return refuse(reader, where, "\"boost\" has to be a number above 0, to 1000");
+	return WEIR_OK;
+}
+
+static weir_status read_language(const struct reader *reader, const json_t *object,
+				 const char *where, struct owned_field *field)
+{
+	const char *text = NULL;
+	weir_status status = read_text(reader, object, where, "language", false, &text);
+	if (status != WEIR_OK || text == NULL)
+		return status;
+	if (field->field.type != WEIR_TYPE_TEXT || strlen(text) != 2 ||
+	    !islower((unsigned char)text[0]) || !islower((unsigned char)text[1]))
+		return refuse(reader, where,
+			      "\"language\" is for text fields, two letters such as \"en\"");
+	snprintf(field->language, sizeof(field->language), "%s", text);
+	field->field.language = field->language;
+	return WEIR_OK;
+}
+
+static weir_status fill_field(const struct reader *reader, const json_t *object, const char *where,
+			      struct owned_field *field, bool *required)
+{
+	static const char *const members[] = {"name",	"type", "language", "boost",   "search",
+					      "filter", "sort", "facet",    "suggest", "required"};
+	const char *name = NULL;
+	weir_status status = only_members(reader, object, where, members, 10);
+	if (status == WEIR_OK)
+		status = read_text(reader, object, where, "name", true, &name);
+	if (status != WEIR_OK)
+		return status;
+	if (!plain_name(name, SCHEMA_NAME_LIMIT))
+		return refuse(reader, where,
+			      "\"name\" has to be lower camel case, ASCII letters and digits, "
+			      "at most 63");
+	if (strcmp(name, "id") == 0 || strcmp(name, "version") == 0)
+		return refuse(reader, where, "\"id\" and \"version\" are names of Weir's own");
+	snprintf(field->name, sizeof(field->name), "%s", name);
+	field->field.name = field->name;
+	status = read_type(reader, object, where, &field->field.type);
+	if (status == WEIR_OK)
+		status = read_flags(reader, object, where, &field->field);
+	if (status == WEIR_OK)
+		status = read_boost(reader, object, where, &field->field.boost);
+	if (status == WEIR_OK)
+		status = read_language(reader, object, where, field);
+	if (status == WEIR_OK)
+		status = read_flag(reader, object, where, "required", required);
+	return status;
+}
+
+static weir_status read_fields(const struct reader *reader, const json_t *root,
+			       struct schema *schema)
+{
+	const json_t *list = json_object_get(root, "fields");
+	size_t count = json_array_size(list);
+	if (!json_is_array(list) || count == 0 || count > SCHEMA_FIELD_LIMIT)
+		return refuse(reader, "fields", "an array of 1 to 128 fields is needed");
+	const struct weir_field **fields = calloc(count, sizeof(*fields));
+	schema->abi->fields = fields;
+	schema->required = calloc(count, sizeof(*schema->required));
+	if (fields == NULL || schema->required == NULL)
+		return err_no_memory(reader->error);
+	for (size_t i = 0; i < count; i++) {
+		char where[64];
+		const json_t *object = json_array_get(list, i);
+		snprintf(where, sizeof(where), "fields[%zu]", i);
+		if (!json_is_object(object))
+			return refuse(reader, where, "an object is needed");
+		struct owned_field *field = calloc(1, sizeof(*field));
+		if (field == NULL)
+			return err_no_memory(reader->error);
+		fields[i] = &field->field;
+		schema->abi->field_count = i + 1;
+		weir_status status = fill_field(reader, object, where, field, &schema->required[i]);
+		if (status != WEIR_OK)
+			return status;
+		for (size_t other = 0; other < i; other++)
+			if (strcasecmp(fields[other]->name, field->name) == 0)
+				return refuse(reader, where, "the name occurs twice");
+		if (strcasecmp(field->name, schema->id_name) == 0)
+			return refuse(reader, where, "the name is that of the id");
+	}
+	return WEIR_OK;
+}
+
+static weir_status fill_message(const struct reader *reader, const json_t *object,
+				const char *where, struct schema_message *message)
+{
+	static const char *const members[] = {"type", "topic", "operation"};
+	const char *type = NULL, *topic = NULL, *operation = NULL;
+	weir_status status = only_members(reader, object, where, members, 3);
+	if (status == WEIR_OK)
+		status = read_text(reader, object, where, "type", true, &type);
+	if (status == WEIR_OK)
+		status = read_text(reader, object, where, "topic", true, &topic);
+	if (status == WEIR_OK)
+		status = read_text(reader, object, where, "operation", true, &operation);
+	if (status != WEIR_OK)
+		return status;
+	if (strlen(topic) > 249 || strspn(topic, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW"
+						 "XYZ0123456789._-") != strlen(topic))
+		return refuse(reader, where,
+			      "\"topic\" has ASCII letters, digits, dots, underscores and dashes, "
+			      "at most 249");
+	if (strcmp(operation, "created") == 0)
+		message->operation = SCHEMA_CREATED;
+	else if (strcmp(operation, "updated") == 0)
+		message->operation = SCHEMA_UPDATED;
+	else if (strcmp(operation, "deleted") == 0)
+		message->operation = SCHEMA_DELETED;
+	else
+		return refuse(reader, where, "\"operation\" is created, updated or deleted");
+	message->type = strdup(type);
+	message->topic = strdup(topic);
+	return message->type != NULL && message->topic != NULL ? WEIR_OK
+							       : err_no_memory(reader->error);
+}
+
+static weir_status read_messages(const struct reader *reader, const json_t *root,
+				 struct schema *schema)
+{
+	const json_t *list = json_object_get(root, "messages");
+	size_t count = json_array_size(list);
+	if (!json_is_array(list) || count == 0 || count > MESSAGE_LIMIT)
+		return refuse(reader, "messages", "an array of 1 to 64 messages is needed");
+	schema->messages = calloc(count, sizeof(*schema->messages));
+	if (schema->messages == NULL)
+		return err_no_memory(reader->error);
+	for (size_t i = 0; i < count; i++) {
+		char where[64];
+		const json_t *object = json_array_get(list, i);
+		snprintf(where, sizeof(where), "messages[%zu]", i);
+		if (!json_is_object(object))
+			return refuse(reader, where, "an object is needed");
+		schema->message_count = i + 1;
+		weir_status status = fill_message(reader, object, where, &schema->messages[i]);
+		if (status != WEIR_OK)
+			return status;
+		for (size_t other = 0; other < i; other++)
+			if (strcmp(schema->messages[other].type, schema->messages[i].type) == 0)
+				return refuse(reader, where, "the type occurs twice");
+	}
+	return WEIR_OK;
+}
+
+static weir_status read_limit(const struct reader *reader, const json_t *root, size_t *limit)
+{
+	const json_t *node = json_object_get(root, "unknownFieldsLimit");
+	*limit = 65536;
+	if (node == NULL)
+		return WEIR_OK;
+	char *end = NULL;
+	long long value = -1;
+	if (json_is_integer(node)) {
+		errno = 0;
+		value = strtoll(jsondoc_number(reader->document, node, NULL), &end, 10);
+	}
+	if (value < 0 || value > (1 << 24) || errno != 0 || *end != '\0')
+		return refuse(reader, "unknownFieldsLimit",
+			      "a number of bytes from 0 to 16777216 is needed");
+	*limit = (size_t)value;
+	return WEIR_OK;
+}
+
+static weir_status read_top(const struct reader *reader, const json_t *root, struct schema *schema)
+{
+	static const char *const members[] = {
+		"name", "id", "nullInUpdate", "unknownFieldsLimit", "messages", "fields"};
+	const char *name = NULL, *id = NULL, *null_in_update = "clear";
+	if (!json_is_object(root))
+		return refuse(reader, "top", "an object is needed");
+	weir_status status = only_members(reader, root, "top", members, 6);
+	if (status == WEIR_OK)
+		status = read_text(reader, root, "top", "name", true, &name);
+	if (status == WEIR_OK)
+		status = read_text(reader, root, "top", "id", true, &id);
+	if (status == WEIR_OK)
+		status = read_text(reader, root, "top", "nullInUpdate", false, &null_in_update);
+	if (status == WEIR_OK)
+		status = read_limit(reader, root, &schema->unknown_limit);
+	if (status != WEIR_OK)
+		return status;
+	if (!plain_name(name, SCHEMA_NAME_LIMIT) || !plain_name(id, SCHEMA_NAME_LIMIT))
+		return refuse(reader, "top",
+			      "\"name\" and \"id\" have to be lower camel case, ASCII, at most 63");
+	schema->null_in_update_ignored = strcmp(null_in_update, "ignore") == 0;
+	if (!schema->null_in_update_ignored && strcmp(null_in_update, "clear") != 0)
+		return refuse(reader, "top", "\"nullInUpdate\" is \"clear\" or \"ignore\"");
+	schema->abi->name = strdup(name);
+	schema->id_name = strdup(id);
+	return schema->abi->name != NULL && schema->id_name != NULL ? WEIR_OK
+								    : err_no_memory(reader->error);
+}
+
+/* Boosts weigh at query time and required is the host's business, so neither is part of it. FNV-1a,
+ * 64 bits (Fowler, Noll, Vo). */
+static weir_status make_fingerprint(struct schema *schema, struct weir_error *error)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer text = BUFFER_INIT;
+	for (size_t i = 0; i < schema->abi->field_count; i++) {
+		const struct weir_field *field = schema->abi->fields[i];
+		buffer_printf(&text, "%s %u %u %s\n", field->name, field->type, field->flags,
+			      field->language != NULL ? field->language : "-");
+	}
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < text.length; i++)
+		hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(0x100000001b3);
+	char *fingerprint;
+	if (buffer_failed(&text) || asprintf(&fingerprint, "%016" PRIx64, hash) < 0)
+		return err_no_memory(error);
+	schema->abi->fingerprint = fingerprint;
+	return WEIR_OK;
+}
+
+weir_status schema_parse(const char *text, size_t length, const char *origin,
+			 struct schema **schema, struct weir_error *error)
+{
+	JSONDOC_SCOPED struct jsondoc *document = NULL;
+	WEIR_CLEANUP(schema_destroy_pointer) struct schema *made = calloc(1, sizeof(*made));
+	if (made == NULL || (made->abi = calloc(1, sizeof(*made->abi))) == NULL)
+		return err_no_memory(error);
+	weir_status status = jsondoc_parse(text, length, &document, error);
+	if (status != WEIR_OK)
+		return err_set(error, status, "schema %s: %s", origin,
+			       error != NULL ? error->message : "");
+	struct reader reader = {origin, document, error};
+	const json_t *root = jsondoc_root(document);
+	status = read_top(&reader, root, made);
+	if (status == WEIR_OK)
+		status = read_messages(&reader, root, made);
+	if (status == WEIR_OK)
+		status = read_fields(&reader, root, made);
+	if (status == WEIR_OK)
+		status = make_fingerprint(made, error);
+	if (status != WEIR_OK)
+		return status;
+	*schema = made;
+	made = NULL;
+	return WEIR_OK;
+}
+
+weir_status schema_load(const char *path, struct schema **schema, struct weir_error *error)
+{
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return err_set(error, WEIR_INVALID, "schema %s: %s", path, strerror(errno));
+	WEIR_FREE char *text = malloc(FILE_LIMIT + 1);
+	size_t length = text != NULL ? fread(text, 1, FILE_LIMIT + 1, file) : 0;
+	bool failed = ferror(file) != 0;
+	int reason = errno;
+	fclose(file);
+	if (text == NULL)
+		return err_no_memory(error);
+	if (failed)
+		return err_set(error, WEIR_INVALID, "schema %s: %s", path, strerror(reason));
+	if (length > FILE_LIMIT)
+		return err_set(error, WEIR_INVALID, "schema %s: larger than 1 MiB", path);
+	return schema_parse(text, length, path, schema, error);
+}
+
+/* Compares letter by letter, separators and case put aside. */
+static bool same_in_any_style(const char *stored, const char *name, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (name[i] == '_' || name[i] == '-')
+			continue;
+		if (*stored == '\0' ||
+		    tolower((unsigned char)*stored) != tolower((unsigned char)name[i]))
+			return false;
+		stored++;
+	}
+	return *stored == '\0';
+}
+
+int32_t schema_find(const struct schema *schema, const char *name, size_t length)
+{
+	for (size_t i = 0; i < schema->abi->field_count; i++)
+		if (same_in_any_style(schema->abi->fields[i]->name, name, length))
+			return (int32_t)i;
+	return -1;
+}
+
+int32_t schema_find_exact(const struct schema *schema, const char *name, size_t length)
+{
+	for (size_t i = 0; i < schema->abi->field_count; i++) {
+		const char *field = schema->abi->fields[i]->name;
+		if (strlen(field) == length && memcmp(field, name, length) == 0)
+			return (int32_t)i;
+	}
+	return -1;
+}
+
+bool schema_camel(const char *name, size_t length, char camel[SCHEMA_NAME_LIMIT])
+{
+	size_t written = 0;
+	bool raise = false;
+	/* "URL" is one word and becomes "url"; "EventID" becomes "eventID": only the leading run of
+	 * capitals is lowered, as System.Text.Json's camel case does. */
+	bool leading = true;
+	for (size_t i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)name[i];
+		if (byte == '_' || byte == '-') {
+			raise = written > 0;
+			continue;
+		}
+		if (written + 1 >= SCHEMA_NAME_LIMIT)
+			return false;
+		bool next_lower = i + 1 < length && islower((unsigned char)name[i + 1]);
+		if (leading && isupper(byte) && (written == 0 || !next_lower))
+			byte = (unsigned char)tolower(byte);
+		else
+			leading = false;
+		camel[written++] = (char)(raise ? toupper(byte) : byte);
+		raise = false;
+	}
+	camel[written] = '\0';
+	return written > 0;
+}

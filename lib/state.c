@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "state.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define FORMAT 1
+#define FLAG_DELETED 1
+#define CLEARED 0x80
+
+void state_finish(struct state *state)
+{
+	free(state->fields);
+	*state = (struct state)STATE_INIT;
+}
+
+void state_clear(struct state *state)
+{
+	state->deleted = false;
+	state->delete_version = 0;
+	state->field_count = 0;
+}
+
+static void put_number(struct buffer *out, uint64_t value)
+{
+	while (value >= 0x80) {
+		buffer_append_char(out, (char)(value | 0x80));
+		value >>= 7;
+	}
+	buffer_append_char(out, (char)value);
+}
+
+static void put_signed(struct buffer *out, int64_t value)
+{
+	put_number(out, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+}
+
+/* A place in a blob; reading beyond the end makes it bad, once and for all. */
+struct cursor {
+	const unsigned char *at, *end;
+	bool bad;
+};
+
+static uint64_t take_number(struct cursor *cursor)
+{
+	uint64_t value = 0;
+	for (unsigned shift = 0; shift < 64 && cursor->at < cursor->end; shift += 7) {
+		unsigned char byte = *cursor->at++;
+		value |= (uint64_t)(byte & 0x7F) << shift;
+		if (byte < 0x80)
+			return value;
+	}
+	cursor->bad = true;
+	return 0;
+}
+
+static int64_t take_signed(struct cursor *cursor)
+{
+	uint64_t value = take_number(cursor);
+	return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
+}
+
+static const char *take_bytes(struct cursor *cursor, size_t *length)
+{
+	uint64_t count = take_number(cursor);
+	if (cursor->bad || count > (uint64_t)(cursor->end - cursor->at)) {
+		cursor->bad = true;
+		*length = 0;
+		return "";
+	}
+	const char *bytes = (const char *)cursor->at;
+	cursor->at += count;
+	*length = (size_t)count;
+	return bytes;
+}
+
+static bool reserve(struct state *state, size_t count)
+{
+	if (count <= state->field_capacity)
+		return true;
+	size_t capacity = count < 16 ? 16 : count + count / 2;
+	struct state_field *fields = realloc(state->fields, capacity * sizeof(*fields));
+	if (fields == NULL)
+		return false;
+	state->fields = fields;
+	state->field_capacity = capacity;
+	return true;
+}
+
+static int compare_names(const char *left, size_t left_length, const char *right,
+			 size_t right_length)
+{
+	size_t common = left_length < right_length ? left_length : right_length;
+	int order = common > 0 ? memcmp(left, right, common) : 0;
+	if (order != 0)
+		return order;
+	return left_length < right_length ? -1 : left_length > right_length;
+}
+
+static void read_field(struct cursor *cursor, struct state *state)
+{
+	struct state_field field = {0};
+	field.name = take_bytes(cursor, &field.name_length);
+	field.version = take_signed(cursor);
+	unsigned char kind = cursor->at < cursor->end ? *cursor->at++ : 0;
+	field.cleared = (kind & CLEARED) != 0;
+	field.written_by = (enum schema_operation)(kind & ~CLEARED);
+	if (!field.cleared)
+		field.json = take_bytes(cursor, &field.json_length);
+	bool sorted = true;
+	if (state->field_count > 0) {
+		const struct state_field *last = &state->fields[state->field_count - 1];
+		sorted = compare_names(last->name, last->name_length, field.name,
+				       field.name_length) < 0;
+	}
+	if ((field.written_by != SCHEMA_CREATED && field.written_by != SCHEMA_UPDATED) || !sorted)
+		cursor->bad = true;
+	if (!cursor->bad)
+		state->fields[state->field_count++] = field;
+}
+
+weir_status state_read(struct state *state, const void *blob, size_t length,
+		       struct weir_error *error)
+{
+	state_clear(state);
+	if (length == 0)
+		return WEIR_OK;
+	struct cursor cursor = {.at = blob, .end = (const unsigned char *)blob + length};
+	unsigned char format = *cursor.at++;
+	if (format != FORMAT)
+		return err_set(error, WEIR_FATAL,
+			       "the index holds states of format %u, this Weir reads format %u: "
+			       "rebuild the index",
+			       format, FORMAT);
+	unsigned char flags = cursor.at < cursor.end ? *cursor.at++ : 0;
+	state->deleted = (flags & FLAG_DELETED) != 0;
+	if (state->deleted)
+		state->delete_version = take_signed(&cursor);
+	uint64_t count = take_number(&cursor);
+	/* A field takes four bytes at least, so a damaged count cannot ask for much memory. */
+	if (cursor.bad || count > length)
+		return err_set(error, WEIR_FATAL,
+			       "a state in the index is damaged: rebuild the index");
+	if (!reserve(state, (size_t)count))
+		return err_no_memory(error);
+	for (uint64_t i = 0; i < count && !cursor.bad; i++)
+		read_field(&cursor, state);
+	if (cursor.bad || cursor.at != cursor.end) {
+		state_clear(state);
+		return err_set(error, WEIR_FATAL,
+			       "a state in the index is damaged: rebuild the index");
+	}
+	return WEIR_OK;
+}
+
+void state_write(const struct state *state, struct buffer *out)
+{
+	buffer_append_char(out, FORMAT);
+	buffer_append_char(out, state->deleted ? FLAG_DELETED : 0);
+	if (state->deleted)
+		put_signed(out, state->delete_version);
+	put_number(out, state->field_count);
+	for (size_t i = 0; i < state->field_count; i++) {
+		const struct state_field *field = &state->fields[i];
+		put_number(out, field->name_length);
+		buffer_append(out, field->name, field->name_length);
+		put_signed(out, field->version);
+		buffer_append_char(out, (char)(field->written_by | (field->cleared ? CLEARED : 0)));
+		if (field->cleared)
+			continue;
+		put_number(out, field->json_length);
+		buffer_append(out, field->json, field->json_length);
+	}
+}
+
+/* A cleared field counts as the JSON text null. */
+static int compare_values(const struct state_field *left, const struct state_field *right)
+{
+	return compare_names(
+		left->cleared ? "null" : left->json, left->cleared ? 4 : left->json_length,
+		right->cleared ? "null" : right->json, right->cleared ? 4 : right->json_length);
+}
+
+/* Does field win over kept, of the same name? */
+static bool wins(const struct state_field *field, const struct state_field *kept)
+{
+	if (field->version != kept->version)
+		return field->version > kept->version;
+	if (field->written_by != kept->written_by)
+		return field->written_by > kept->written_by;
+	return compare_values(field, kept) > 0;
+}
+
+static weir_status merge_field(struct state *state, const struct state_field *field, bool *changed,
+			       struct weir_error *error)
+{
+	size_t at = 0;
+	int order = 1;
+	while (at < state->field_count &&
+	       (order = compare_names(state->fields[at].name, state->fields[at].name_length,
+				      field->name, field->name_length)) < 0)
+		at++;
+	if (at < state->field_count && order == 0) {
+		if (!wins(field, &state->fields[at]))
+			return WEIR_OK;
+		state->fields[at] = *field;
+		*changed = true;
+		return WEIR_OK;
+	}
+	if (!reserve(state, state->field_count + 1))
+		return err_no_memory(error);
+	memmove(&state->fields[at + 1], &state->fields[at],
+		(state->field_count - at) * sizeof(*state->fields));
+	state->fields[at] = *field;
+	state->field_count++;
+	*changed = true;
+	return WEIR_OK;
+}
+
+static void merge_delete(struct state *state, int64_t version, bool *changed)
+{
+	if (state->deleted && state->delete_version >= version)
+		return;
+	state->deleted = true;
+	state->delete_version = version;
+	*changed = true;
+	size_t kept = 0;
+	for (size_t i = 0; i < state->field_count; i++)
+		if (state->fields[i].version > version)
+			state->fields[kept++] = state->fields[i];
+	state->field_count = kept;
+}
+
+weir_status state_merge(struct state *state, const struct event_change *change, bool *changed,
+			struct weir_error *error)
+{
+	bool any = false;
+	if (change->operation == SCHEMA_DELETED)
+		merge_delete(state, change->version, &any);
+	else if (!state->deleted || change->version > state->delete_version) {
+		for (size_t i = 0; i < change->field_count; i++) {
+			const struct event_field *from = &change->fields[i];
+			struct state_field field = {from->name,	      from->name_length,
+						    change->version,  change->operation,
+						    from->clears,     from->json,
+						    from->json_length};
+			weir_status status = merge_field(state, &field, &any, error);
+			if (status != WEIR_OK)
+				return status;
+		}
+	}
+	*changed = any;
+	return WEIR_OK;
+}
+
+const struct state_field *state_find(const struct state *state, const char *name)
+{
+	size_t length = strlen(name);
+	for (size_t i = 0; i < state->field_count; i++)
+		if (state->fields[i].name_length == length &&
+		    memcmp(state->fields[i].name, name, length) == 0)
+			return &state->fields[i];
+	return NULL;
+}
+
+bool state_visible(const struct state *state, const struct schema *schema)
+{
+	bool any = false;
+	for (size_t i = 0; i < state->field_count; i++)
+		any = any || !state->fields[i].cleared;
+	for (size_t i = 0; any && i < schema->abi->field_count; i++) {
+		if (!schema->required[i])
+			continue;
+		const struct state_field *field = state_find(state, schema->abi->fields[i]->name);
+		if (field == NULL || field->cleared)
+			return false;
+	}
+	return any;
+}
+
+int64_t state_version(const struct state *state)
+{
+	int64_t version = state->deleted ? state->delete_version : INT64_MIN;
+	for (size_t i = 0; i < state->field_count; i++)
+		if (state->fields[i].version > version)
+			version = state->fields[i].version;
+	return version;
+}
