@@ -588,3 +588,9 @@ weir_status config_each(const struct config *config, const char *section, const 
 	}
 	return WEIR_OK;
 }
+
+char *config_absolute(const struct config *config, const char *section, const char *key,
+		      const char *path)
+{
+	return absolute(find_entry(config, section, key), path);
+}

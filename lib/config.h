@@ -61,6 +61,11 @@ weir_status config_each(const struct config *config, const char *section, const 
 			config_each_function each, void *context,
 			struct weir_error *error) WEIR_MUST_CHECK;
 
+/* path made absolute by the rule of CONFIG_PATH, as if it were the value of that key; free() it.
+ * NULL: no memory. */
+char *config_absolute(const struct config *config, const char *section, const char *key,
+		      const char *path);
+
 /* Text to value by type and bounds; used for the file and for a plug-in's parameter table. what is
  * named in the message ("weir.conf:12: [indexer] batch_count"). */
 weir_status config_parse_value(enum config_type type, const char *text, int64_t minimum,

@@ -4,6 +4,7 @@
 #define KAFKA_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 
 #include "config.h"
 #include "err.h"
@@ -22,7 +23,10 @@ weir_status kafka_set(rd_kafka_conf_t *conf, const char *name, const char *value
 weir_status kafka_cluster_id(rd_kafka_t *client, const struct config *config, int timeout_ms,
 			     char **cluster, struct weir_error *error) WEIR_MUST_CHECK;
 
-/* True while at least one broker connection is up; from the callbacks. */
-bool kafka_reachable(const rd_kafka_t *client);
+/* False from "all brokers are down" until something succeeds. librdkafka tells the first and not
+ * the second, so whoever sees a delivery, a fetch or an answer says so; both log once. Any thread.
+ */
+bool kafka_reachable(void);
+void kafka_note_reached(void);
 
 #endif

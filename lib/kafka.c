@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Concurrency: librdkafka calls on_log and on_error from threads of its own; what they share is
+ * `down`, behind its lock. */
+#include "kafka.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "moment.h"
+
+static pthread_mutex_t down_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_once down;
+
+/* librdkafka repeats connection failures for as long as they last; on_error says it once. */
+static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *line)
+{
+	(void)client;
+	bool repeated = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0;
+	uint32_t ours = level <= 3   ? WEIR_LOG_ERROR
+			: level <= 5 ? WEIR_LOG_WARNING
+				     : WEIR_LOG_DEBUG;
+	log_line(repeated ? WEIR_LOG_DEBUG : ours, "kafka", "facility=%s line=%s", facility,
+		 LOG_TEXT(line));
+}
+
+static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
+{
+	(void)client;
+	(void)opaque;
+	if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+		log_debug("kafka", "error=%s reason=%s", rd_kafka_err2name(code), LOG_TEXT(reason));
+		return;
+	}
+	pthread_mutex_lock(&down_lock);
+	bool first = log_once_failing(&down);
+	pthread_mutex_unlock(&down_lock);
+	if (first)
+		log_warning("kafka", "state=away reason=%s", LOG_TEXT(reason));
+}
+
+bool kafka_reachable(void)
+{
+	pthread_mutex_lock(&down_lock);
+	bool reachable = !down.failing;
+	pthread_mutex_unlock(&down_lock);
+	return reachable;
+}
+
+void kafka_note_reached(void)
+{
+	pthread_mutex_lock(&down_lock);
+	int64_t since = down.since;
+	bool first = log_once_recovered(&down);
+	pthread_mutex_unlock(&down_lock);
+	if (first)
+		log_info("kafka", "state=back after_ms=%lld",
+			 (long long)((moment_now() - since) / 1000));
+}
+
+weir_status kafka_set(rd_kafka_conf_t *conf, const char *name, const char *value,
+		      struct weir_error *error)
+{
+	char reason[300];
+	if (rd_kafka_conf_set(conf, name, value, reason, sizeof(reason)) == RD_KAFKA_CONF_OK)
+		return WEIR_OK;
+	return err_set(error, WEIR_INVALID, "librdkafka: %s", reason);
+}
+
+static weir_status pass_through(void *context, const char *key, const char *value,
+				const char *origin, struct weir_error *error)
+{
+	weir_status status = kafka_set(context, key + strlen("rdkafka."), value, error);
+	if (status != WEIR_OK)
+		return err_set(error, status, "%s: [kafka] %s: %s", origin, key, error->message);
+	return WEIR_OK;
+}
+
+weir_status kafka_configure(const struct config *config, const char *process,
+			    rd_kafka_conf_t **conf, struct weir_error *error)
+{
+	rd_kafka_conf_t *made = rd_kafka_conf_new();
+	char client_id[64];
+	snprintf(client_id, sizeof(client_id), "weir-%s", process);
+	rd_kafka_conf_set_log_cb(made, on_log);
+	rd_kafka_conf_set_error_cb(made, on_error);
+	weir_status status = kafka_set(made, "bootstrap.servers",
+				       config_text(config, "kafka", "brokers"), error);
+	if (status == WEIR_OK)
+		status = kafka_set(made, "client.id", client_id, error);
+	if (status == WEIR_OK)
+		status = config_each(config, "kafka", "rdkafka.", pass_through, made, error);
+	if (status != WEIR_OK) {
+		rd_kafka_conf_destroy(made);
+		return status;
+	}
+	*conf = made;
+	return WEIR_OK;
+}
+
+weir_status kafka_cluster_id(rd_kafka_t *client, const struct config *config, int timeout_ms,
+			     char **cluster, struct weir_error *error)
+{
+	const char *given = config_text(config, "kafka", "cluster");
+	if (given != NULL && given[0] != '\0') {
+		*cluster = strdup(given);
+		return *cluster != NULL ? WEIR_OK : err_no_memory(error);
+	}
+	char *id = rd_kafka_clusterid(client, timeout_ms);
+	if (id == NULL)
+		return err_set(error, WEIR_AWAY, "no broker of %s told its cluster id",
+			       config_text(config, "kafka", "brokers"));
+	*cluster = strdup(id);
+	rd_kafka_mem_free(client, id);
+	return *cluster != NULL ? WEIR_OK : err_no_memory(error);
+}

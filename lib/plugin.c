@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "plugin.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "moment.h"
+#include "place.h"
+
+static void host_log(void *context, uint32_t level, const char *line)
+{
+	(void)context;
+	log_line(level, "backend", "line=%s", LOG_TEXT(line));
+}
+
+static int host_cancelled(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static int64_t host_clock(void *context)
+{
+	(void)context;
+	return moment_now();
+}
+
+const struct weir_host plugin_default_host = {
+	.size = sizeof(struct weir_host),
+	.log = host_log,
+	.cancelled = host_cancelled,
+	.clock = host_clock,
+};
+
+/* Where an operation stands in the table, and the capability that asks for it (0: always). */
+#define OPERATION(member, bit)                                                                     \
+	{                                                                                          \
+#member, offsetof(struct weir_operations, member), bit                             \
+	}
+static const struct {
+	const char *name;
+	size_t offset;
+	uint64_t capability;
+} needed_operations[] = {
+	OPERATION(open, 0),
+	OPERATION(close, 0),
+	OPERATION(fetch, 0),
+	OPERATION(apply, 0),
+	OPERATION(commit, 0),
+	OPERATION(abandon, 0),
+	OPERATION(positions, 0),
+	OPERATION(expire, 0),
+	OPERATION(stats, 0),
+	OPERATION(sync, WEIR_CAN_SYNC),
+	OPERATION(maintain, WEIR_CAN_MAINTAIN),
+	OPERATION(session_open, WEIR_CAN_SEARCH),
+	OPERATION(session_close, WEIR_CAN_SEARCH),
+	OPERATION(refresh, WEIR_CAN_SEARCH),
+	OPERATION(search, WEIR_CAN_SEARCH),
+	OPERATION(get, WEIR_CAN_SEARCH),
+	OPERATION(scan, WEIR_CAN_SEARCH),
+	OPERATION(session_positions, WEIR_CAN_SEARCH),
+	OPERATION(suggest, WEIR_CAN_SUGGEST),
+};
+
+static const struct {
+	const char *name;
+	uint64_t bit;
+} capability_names[] = {
+	{"WEIR_CAN_SYNC", WEIR_CAN_SYNC},
+	{"WEIR_CAN_MAINTAIN", WEIR_CAN_MAINTAIN},
+	{"WEIR_CAN_SEARCH", WEIR_CAN_SEARCH},
+	{"WEIR_CAN_SUGGEST", WEIR_CAN_SUGGEST},
+};
+
+static const char *capability_name(uint64_t bit)
+{
+	for (size_t i = 0; i < sizeof(capability_names) / sizeof(capability_names[0]); i++)
+		if (capability_names[i].bit == bit)
+			return capability_names[i].name;
+	return "";
+}
+
+void plugin_destroy(struct plugin *plugin)
+{
+	if (plugin == NULL)
+		return;
+	free(plugin->path);
+	free(plugin);
+}
+
+static void plugin_destroy_pointer(struct plugin **plugin)
+{
+	plugin_destroy(*plugin);
+}
+
+static bool good_name(const char *name)
+{
+	if (name == NULL || name[0] == '\0')
+		return false;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+}
+
+static weir_status check_operations(struct plugin *plugin, struct weir_error *error)
+{
+	const struct weir_manifest *manifest = plugin->manifest;
+	const struct weir_operations *theirs = manifest->operations;
+	if (theirs == NULL || theirs->size < sizeof(size_t) ||
+	    theirs->size % sizeof(void (*)(void)) != 0)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected an operations table with its size, found %s",
+			       plugin->path, theirs == NULL ? "none" : "a size that cannot be");
+	size_t size = theirs->size < sizeof(plugin->operations) ? theirs->size
+								: sizeof(plugin->operations);
+	memcpy(&plugin->operations, theirs, size);
+	for (size_t i = 0; i < sizeof(needed_operations) / sizeof(needed_operations[0]); i++) {
+		void (*function)(void);
+		uint64_t capability = needed_operations[i].capability;
+		memcpy(&function, (char *)&plugin->operations + needed_operations[i].offset,
+		       sizeof(function));
+		if (function != NULL || (manifest->capabilities & capability) != capability)
+			continue;
+		if (capability == 0)
+			return err_set(error, WEIR_INVALID,
+				       "plug-in %s: expected the operation %s, found none",
+				       plugin->path, needed_operations[i].name);
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected the operation %s for the capability %s, "
+			       "found none",
+			       plugin->path, needed_operations[i].name,
+			       capability_name(capability));
+	}
+	return WEIR_OK;
+}
+
+static weir_status check_parameters(const struct plugin *plugin, struct weir_error *error)
+{
+	const struct weir_manifest *manifest = plugin->manifest;
+	for (size_t i = 0; i < manifest->parameter_count; i++) {
+		const struct weir_parameter *parameter = manifest->parameters[i];
+		if (parameter == NULL || parameter->key == NULL || parameter->help == NULL ||
+		    parameter->type < WEIR_PARAMETER_TEXT ||
+		    parameter->type > WEIR_PARAMETER_SECRET || parameter->type % 10 != 0)
+			return err_set(error, WEIR_INVALID,
+				       "plug-in %s: expected key, type and help of parameter %zu, "
+				       "found one that is missing or unknown",
+				       plugin->path, i);
+	}
+	return WEIR_OK;
+}
+
+/* The magic first: of something that is no manifest nothing else may be read. */
+static weir_status check_manifest(struct plugin *plugin, struct weir_error *error)
+{
+	const struct weir_manifest *manifest = plugin->manifest;
+	if (manifest == NULL)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected a manifest from " WEIR_MANIFEST_SYMBOL
+			       ", found NULL",
+			       plugin->path);
+	if (manifest->magic != WEIR_BACKEND_MAGIC)
+		return err_set(
+			error, WEIR_INVALID,
+			"plug-in %s: expected magic %016llx, found %016llx: it is no plug-in "
+			"of Weir",
+			plugin->path, (unsigned long long)WEIR_BACKEND_MAGIC,
+			(unsigned long long)manifest->magic);
+	if (manifest->abi_major != WEIR_ABI_MAJOR || manifest->abi_minor > WEIR_ABI_MINOR)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected ABI %u.0 to %u.%u, found %u.%u: build it "
+			       "against this Weir's weir/backend.h",
+			       plugin->path, WEIR_ABI_MAJOR, WEIR_ABI_MAJOR, WEIR_ABI_MINOR,
+			       manifest->abi_major, manifest->abi_minor);
+	if (!good_name(manifest->name))
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected a name of a-z, 0-9 and -, found \"%s\"",
+			       plugin->path, manifest->name != NULL ? manifest->name : "");
+	if (manifest->version == NULL || manifest->license == NULL || manifest->description == NULL)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected version, license and description, found one "
+			       "that is NULL",
+			       plugin->path);
+	if (manifest->thread_model != WEIR_THREADS_SERIAL &&
+	    manifest->thread_model != WEIR_THREADS_PER_SESSION &&
+	    manifest->thread_model != WEIR_THREADS_PARALLEL)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected thread model 10, 20 or 30, found %u",
+			       plugin->path, manifest->thread_model);
+	weir_status status = check_operations(plugin, error);
+	return status == WEIR_OK ? check_parameters(plugin, error) : status;
+}
+
+/* A name is looked up in directory or, without one, where installation and build put plug-ins. */
+static char *find_path(const char *name_or_path, const char *directory)
+{
+	char *path = NULL;
+	if (strchr(name_or_path, '/') != NULL)
+		return strdup(name_or_path);
+	if (directory != NULL && directory[0] != '\0')
+		return asprintf(&path, "%s/weir_%s.so", directory, name_or_path) < 0 ? NULL : path;
+	char installed[300], built[300], tested[300];
+	const char *const candidates[] = {installed, built, tested};
+	snprintf(installed, sizeof(installed), "../" WEIR_LIBDIR "/weir/weir_%.60s.so",
+		 name_or_path);
+	snprintf(built, sizeof(built), "../plugins/%.60s/weir_%.60s.so", name_or_path,
+		 name_or_path);
+	snprintf(tested, sizeof(tested), "../../plugins/%.60s/weir_%.60s.so", name_or_path,
+		 name_or_path);
+	path = place_find(candidates, 3);
+	return path != NULL ? path : strdup(installed + strlen("../"));
+}
+
+weir_status plugin_load(const char *name_or_path, const char *directory, struct plugin **plugin,
+			struct weir_error *error)
+{
+	if (strchr(name_or_path, '/') == NULL && !good_name(name_or_path))
+		return err_set(
+			error, WEIR_INVALID,
+			"plug-in \"%s\": expected a name of a-z, 0-9 and -, or a path with a "
+			"slash",
+			name_or_path);
+	WEIR_CLEANUP(plugin_destroy_pointer) struct plugin *made = calloc(1, sizeof(*made));
+	if (made == NULL || (made->path = find_path(name_or_path, directory)) == NULL)
+		return err_no_memory(error);
+	if (access(made->path, R_OK) != 0)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected a shared object, found nothing that can be "
+			       "read: %s",
+			       made->path, strerror(errno));
+	void *library = dlopen(made->path, RTLD_NOW | RTLD_LOCAL);
+	if (library == NULL)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected a shared object that loads: %s", made->path,
+			       dlerror());
+	weir_manifest_function function;
+	void *symbol = dlsym(library, WEIR_MANIFEST_SYMBOL);
+	if (symbol == NULL)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected the symbol " WEIR_MANIFEST_SYMBOL
+			       ", found none: it is no plug-in of Weir",
+			       made->path);
+	memcpy(&function, &symbol, sizeof(function));
+	made->manifest = function();
+	weir_status status = check_manifest(made, error);
+	if (status != WEIR_OK)
+		return status;
+	*plugin = made;
+	made = NULL;
+	return WEIR_OK;
+}
+
+void plugin_parameters_destroy(struct plugin_parameters *parameters)
+{
+	if (parameters == NULL)
+		return;
+	for (size_t i = 0; parameters->values != NULL && i < parameters->count; i++) {
+		if (parameters->values[i] != NULL)
+			free((void *)parameters->values[i]->text);
+		free(parameters->values[i]);
+	}
+	free((void *)parameters->values);
+	free(parameters);
+}
+
+static void parameters_destroy_pointer(struct plugin_parameters **parameters)
+{
+	plugin_parameters_destroy(*parameters);
+}
+
+/* What config_each calls: looks for one key, or for keys that the plug-in does not know. */
+struct lookup {
+	const struct weir_manifest *manifest;
+	const char *key;   /* wanted; NULL: check only */
+	const char *value; /* found */
+	const char *origin;
+};
+
+static weir_status look_at(void *context, const char *key, const char *value, const char *origin,
+			   struct weir_error *error)
+{
+	struct lookup *lookup = context;
+	if (lookup->key != NULL) {
+		if (strcmp(lookup->key, key) == 0) {
+			lookup->value = value;
+			lookup->origin = origin;
+		}
+		return WEIR_OK;
+	}
+	const char *names[64];
+	size_t count = 0;
+	for (size_t i = 0; i < lookup->manifest->parameter_count; i++) {
+		if (strcmp(lookup->manifest->parameters[i]->key, key) == 0)
+			return WEIR_OK;
+		if (count < 64)
+			names[count++] = lookup->manifest->parameters[i]->key;
+	}
+	const char *nearest = config_nearest(key, names, count);
+	return err_set(error, WEIR_INVALID, "%s: [backend.%s] has no key %s%s%s%s", origin,
+		       lookup->manifest->name, key, nearest != NULL ? "; did you mean " : "",
+		       nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+}
+
+static weir_status read_parameter(const struct config *config, const char *section,
+				  const struct weir_parameter *parameter,
+				  struct weir_parameter_value *value, struct weir_error *error)
+{
+	struct lookup lookup = {.key = parameter->key, .origin = "default"};
+	weir_status status = config_each(config, section, parameter->key, look_at, &lookup, error);
+	if (status != WEIR_OK)
+		return status;
+	const char *text = lookup.value != NULL ? lookup.value : parameter->default_value;
+	char what[512];
+	snprintf(what, sizeof(what), "%.300s: [%s] %s", lookup.origin, section, parameter->key);
+	if (text == NULL)
+		return err_set(error, WEIR_INVALID, "[%s] %s is needed: %s", section,
+			       parameter->key, parameter->help);
+	enum config_type type = parameter->type == WEIR_PARAMETER_INTEGER   ? CONFIG_INTEGER
+				: parameter->type == WEIR_PARAMETER_BOOLEAN ? CONFIG_BOOLEAN
+									    : CONFIG_TEXT;
+	status = config_parse_value(type, text, parameter->minimum, parameter->maximum, what,
+				    &value->integer, error);
+	if (status != WEIR_OK)
+		return status;
+	value->text = parameter->type == WEIR_PARAMETER_PATH
+			      ? config_absolute(config, section, parameter->key, text)
+			      : strdup(text);
+	return value->text != NULL ? WEIR_OK : err_no_memory(error);
+}
+
+weir_status plugin_parameters_read(const struct plugin *plugin, const struct config *config,
+				   struct plugin_parameters **parameters, struct weir_error *error)
+{
+	const struct weir_manifest *manifest = plugin->manifest;
+	char section[128];
+	snprintf(section, sizeof(section), "backend.%.100s", manifest->name);
+	WEIR_CLEANUP(parameters_destroy_pointer)
+	struct plugin_parameters *made = calloc(1, sizeof(*made));
+	if (made == NULL || (made->values = calloc(manifest->parameter_count + 1,
+						   sizeof(struct weir_parameter_value *))) == NULL)
+		return err_no_memory(error);
+	struct lookup unknown = {.manifest = manifest};
+	weir_status status = config_each(config, section, "", look_at, &unknown, error);
+	if (status != WEIR_OK)
+		return status;
+	for (size_t i = 0; i < manifest->parameter_count; i++) {
+		made->values[i] = calloc(1, sizeof(struct weir_parameter_value));
+		made->count = i + 1;
+		if (made->values[i] == NULL)
+			return err_no_memory(error);
+		status = read_parameter(config, section, manifest->parameters[i], made->values[i],
+					error);
+		if (status != WEIR_OK)
+			return status;
+	}
+	*parameters = made;
+	made = NULL;
+	return WEIR_OK;
+}
+
+weir_status backend_open(const struct config *config, const struct weir_schema *schema,
+			 uint32_t mode, const struct weir_host *host, struct backend *backend,
+			 struct weir_error *error)
+{
+	struct backend made = {0};
+	weir_status status =
+		plugin_load(config_text(config, "backend", "plugin"),
+			    config_text(config, "backend", "plugin_dir"), &made.plugin, error);
+	if (status == WEIR_OK)
+		status = plugin_parameters_read(made.plugin, config, &made.parameters, error);
+	if (status == WEIR_OK)
+		status = made.plugin->operations.open(
+			(const struct weir_parameter_value *const *)made.parameters->values,
+			made.parameters->count, schema, mode, host, &made.instance, error);
+	if (status != WEIR_OK) {
+		plugin_parameters_destroy(made.parameters);
+		plugin_destroy(made.plugin);
+		return status;
+	}
+	*backend = made;
+	return WEIR_OK;
+}
+
+void backend_close(struct backend *backend)
+{
+	if (backend->plugin != NULL)
+		backend->plugin->operations.close(backend->instance);
+	plugin_parameters_destroy(backend->parameters);
+	plugin_destroy(backend->plugin);
+	*backend = (struct backend){0};
+}
