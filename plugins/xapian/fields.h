@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * fields.h - the schema as the index keeps it: which terms and slots a field has.
+ *
+ *   Q<id>            the document of the id
+ *   L, H             every live, every hidden document
+ *   W<field><word>   a word as it stands in the field, with positions
+ *   Z<field><stem>   what a word of a text field with a language stems to
+ *   E<field><value>  a keyword or boolean that may be filtered by, byte for byte
+ *   slot 0 the id, slot 1 applied_at of a hidden document, from slot 2 on the fields */
+#ifndef FIELDS_H
+#define FIELDS_H
+
+#include <stdbool.h>
+
+#include "bytes.h"
+#include "weir/backend.h"
+
+#define TERM_LIVE "L"
+#define TERM_HIDDEN "H"
+#define TERM_ID 'Q'
+#define TERM_WORD 'W'
+#define TERM_STEM 'Z'
+#define TERM_EXACT 'E'
+#define TERM_PREFIX_LENGTH 2 /* kind and field */
+#define FIELD_LIMIT 200	     /* a field's number is one byte of a term, and not NUL */
+
+#define SLOT_ID 0
+#define SLOT_APPLIED_AT 1
+#define SLOT_FIELDS 2
+
+struct field {
+	char *name;
+	char *language; /* NULL: words are not stemmed */
+	uint32_t type, flags;
+	double boost;
+};
+
+struct fields {
+	struct field *fields;
+	size_t count;
+	char *collection;
+	char *fingerprint;
+};
+
+/* Copies the schema. WEIR_FATAL: it has too many fields; WEIR_RETRY: no memory. */
+weir_status fields_init(struct fields *fields, const struct weir_schema *schema,
+			struct weir_error *error);
+void fields_finish(struct fields *fields); /* also half-made ones */
+
+bool field_has_words(const struct field *field);
+bool field_has_exact(const struct field *field);
+bool field_has_slot(const struct field *field);
+
+/* False: no memory. */
+bool term_append(struct bytes *out, char kind, size_t field, const char *text, size_t length);
+/* A keyword's term: the value, or its beginning and a hash where it is too long. */
+bool term_append_exact(struct bytes *out, size_t field, const char *value, size_t length);
+
+#endif

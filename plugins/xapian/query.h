@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * query.h - trees of struct weir_query into Xapian's queries.
+ *
+ * A TERM, PHRASE or PREFIX in which folding leaves no word matches nothing; beside others in an AND
+ * or an OR it is as if it were not there. */
+#ifndef QUERY_H
+#define QUERY_H
+
+#include "fields.h"
+#include "stems.h"
+#include "xapian_c.h"
+
+/* Memory for one query at a time. */
+struct query_builder {
+	struct bytes text;
+	struct xapian_step *steps;
+	size_t step_count, step_capacity;
+	struct bytes words;
+	struct query_word {
+		size_t offset, length;
+	} * places; /* of words in words */
+	size_t word_count, place_capacity;
+};
+
+void query_builder_finish(struct query_builder *builder);
+
+/* *out points into builder. WEIR_RETRY: no memory. WEIR_FATAL: not a tree that the header knows. */
+weir_status query_build(struct query_builder *builder, const struct fields *fields,
+			struct stems *stems, const struct weir_query *query,
+			struct xapian_query *out, struct weir_error *error);
+
+#endif

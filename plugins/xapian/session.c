@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "error.h"
+#include "instance.h"
+#include "query.h"
+#include "record.h"
+
+struct weir_session {
+	const struct weir_instance *instance;
+	const struct weir_host *host;
+	struct xapian_database *database;
+	struct stems *stems;
+	struct query_builder query, filter;
+	struct xapian_key *keys;
+	size_t key_capacity;
+	struct bytes term; /* scratch */
+	ino_t folder;	   /* a rebuilt index is another folder at the same path */
+	uint64_t generation;
+};
+
+static ino_t folder_of(const char *path)
+{
+	struct stat status;
+	return stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
+weir_status session_open_database(const struct weir_instance *instance,
+				  struct xapian_database **out, struct weir_error *error)
+{
+	struct stat folder;
+	if (stat(instance->path, &folder) == 0 && !S_ISDIR(folder.st_mode))
+		return error_set(error, WEIR_FATAL,
+				 "xapian: %s is not a folder, so no index of Xapian; set another "
+				 "path",
+				 instance->path);
+	struct xapian_database *database;
+	weir_status status = xapian_open(instance->path, false, &database, error);
+	if (status != WEIR_OK)
+		return status;
+	bool is_new = false;
+	status = record_check(database, &instance->fields, instance->path, &is_new, error);
+	if (status == WEIR_OK && is_new)
+		status = error_set(error, WEIR_RETRY,
+				   "xapian: the index at %s is only being created; wait for the "
+				   "indexer",
+				   instance->path);
+	if (status != WEIR_OK) {
+		xapian_close(database);
+		return status;
+	}
+	*out = database;
+	return WEIR_OK;
+}
+
+/* Leaves the session as it is on failure. */
+static weir_status open_again(struct weir_session *session, struct weir_error *error)
+{
+	struct xapian_database *database;
+	uint64_t generation;
+	ino_t folder = folder_of(session->instance->path);
+	weir_status status = session_open_database(session->instance, &database, error);
+	if (status != WEIR_OK)
+		return status;
+	status = xapian_generation(database, &generation, error);
+	if (status != WEIR_OK) {
+		xapian_close(database);
+		return status;
+	}
+	xapian_close(session->database);
+	session->database = database;
+	session->folder = folder;
+	session->generation = generation;
+	return WEIR_OK;
+}
+
+void session_close(weir_session *session)
+{
+	if (session == NULL)
+		return;
+	xapian_close(session->database);
+	stems_destroy(session->stems);
+	query_builder_finish(&session->query);
+	query_builder_finish(&session->filter);
+	free(session->keys);
+	bytes_finish(&session->term);
+	free(session);
+}
+
+weir_status session_open(weir_instance *instance, const struct weir_host *host, weir_session **out,
+			 struct weir_error *error)
+{
+	struct weir_session *session = calloc(1, sizeof(*session));
+	if (session == NULL)
+		return error_no_memory(error);
+	session->instance = instance;
+	session->host = host;
+	weir_status status = stems_create(&instance->fields, &session->stems, error);
+	if (status == WEIR_OK)
+		status = open_again(session, error);
+	if (status != WEIR_OK) {
+		session_close(session);
+		return status;
+	}
+	*out = session;
+	return WEIR_OK;
+}
+
+weir_status session_refresh(weir_session *session, uint64_t *generation, struct weir_error *error)
+{
+	uint64_t before = session->generation, now = 0;
+	weir_status status = WEIR_OK;
+	bool same = folder_of(session->instance->path) == session->folder;
+	if (same)
+		status = xapian_reopen(session->database, error);
+	if (same && status == WEIR_OK)
+		status = xapian_generation(session->database, &now, error);
+	if (status != WEIR_OK)
+		return status;
+	/* The upper half tells one database from another. */
+	if (!same || now >> 32 != before >> 32) {
+		status = open_again(session, error);
+		if (status != WEIR_OK)
+			return status;
+		now = session->generation;
+	}
+	session->generation = now;
+	*generation = now;
+	return WEIR_OK;
+}
+
+static weir_status damaged(const struct weir_session *session, struct weir_error *error)
+{
+	return error_set(error, WEIR_FATAL,
+			 "xapian: a document of the index at %s cannot be read; rebuild it",
+			 session->instance->path);
+}
+
+struct hit_context {
+	weir_on_hit on_hit;
+	void *context;
+	bool damaged;
+};
+
+static int hand_out_hit(void *context, double score, const char *bytes, size_t length)
+{
+	struct hit_context *hits = context;
+	struct index_data data;
+	hits->damaged = !index_data_read(bytes, length, &data);
+	if (hits->damaged)
+		return 1;
+	if (data.kind != WEIR_KIND_LIVE)
+		return 0;
+	struct weir_hit hit = {data.id, data.id_length, data.version,
+			       score,	data.state,	data.state_length};
+	return hits->on_hit(hits->context, &hit);
+}
+
+static weir_status make_keys(struct weir_session *session, const struct weir_search *search,
+			     struct weir_error *error)
+{
+	for (size_t i = 0; i < search->sort_count; i++) {
+		struct xapian_key *keys =
+			array_grow(session->keys, i, &session->key_capacity, sizeof(*keys));
+		if (keys == NULL)
+			return error_no_memory(error);
+		session->keys = keys;
+		const struct weir_sort_key *key = search->sort[i];
+		keys[i].descending = key->descending != 0;
+		keys[i].slot = XAPIAN_SLOT_SCORE;
+		if (key->field == WEIR_FIELD_DEFAULT)
+			continue;
+		size_t field = (size_t)key->field;
+		if (key->field < 0 || field >= session->instance->fields.count ||
+		    (session->instance->fields.fields[field].flags & WEIR_FIELD_SORT) == 0)
+			return error_set(error, WEIR_FATAL,
+					 "xapian: field number %d cannot be sorted by",
+					 (int)key->field);
+		keys[i].slot = (uint32_t)(SLOT_FIELDS + field);
+	}
+	return WEIR_OK;
+}
+
+weir_status session_search(weir_session *session, const struct weir_search *search,
+			   weir_on_hit on_hit, void *context, struct weir_search_result *result,
+			   struct weir_error *error)
+{
+	const struct fields *fields = &session->instance->fields;
+	struct xapian_query query, filter;
+	weir_status status =
+		query_build(&session->query, fields, session->stems, search->query, &query, error);
+	if (status == WEIR_OK && search->filter != NULL)
+		status = query_build(&session->filter, fields, session->stems, search->filter,
+				     &filter, error);
+	if (status == WEIR_OK)
+		status = make_keys(session, search, error);
+	if (status != WEIR_OK)
+		return status;
+	struct xapian_search prepared = {
+		.query = &query,
+		.filter = search->filter != NULL ? &filter : NULL,
+		.keys = session->keys,
+		.key_count = search->sort_count,
+		.id_slot = SLOT_ID,
+		.offset = search->offset,
+		.limit = search->limit,
+		.cancelled = session->host->cancelled,
+		.context = session->host->context,
+	};
+	struct hit_context hits = {on_hit, context, false};
+	uint64_t total = 0;
+	status = xapian_search(session->database, &prepared, hand_out_hit, &hits, &total, error);
+	if (status == WEIR_OK && hits.damaged)
+		return damaged(session, error);
+	if (status == WEIR_OK)
+		*result = (struct weir_search_result){.total = total};
+	return status;
+}
+
+static int hand_out_document(void *context, const char *bytes, size_t length)
+{
+	return hand_out_hit(context, 0, bytes, length);
+}
+
+weir_status session_get(weir_session *session, const char *id, size_t id_length, weir_on_hit on_hit,
+			void *context, struct weir_error *error)
+{
+	if (id_length == 0 || id_length > XAPIAN_TERM_LIMIT)
+		return WEIR_OK;
+	session->term.length = 0;
+	if (!index_append_id(&session->term, id, id_length))
+		return error_no_memory(error);
+	uint32_t docid = 0;
+	struct hit_context hits = {on_hit, context, false};
+	weir_status status = xapian_find(session->database, session->term.data,
+					 session->term.length, &docid, error);
+	if (status == WEIR_OK && docid != 0)
+		status = xapian_data(session->database, docid, hand_out_document, &hits, error);
+	return status == WEIR_OK && hits.damaged ? damaged(session, error) : status;
+}
+
+struct scan_context {
+	weir_on_scan on_scan;
+	void *context;
+	const struct weir_host *host;
+	bool damaged, cancelled;
+};
+
+static int hand_out_scanned(void *context, const char *id, size_t id_length, const char *bytes,
+			    size_t length)
+{
+	struct scan_context *scan = context;
+	struct index_data data;
+	scan->cancelled = scan->host->cancelled(scan->host->context) != 0;
+	scan->damaged = !index_data_read(bytes, length, &data);
+	if (scan->cancelled || scan->damaged)
+		return 1;
+	return scan->on_scan(scan->context, id, id_length, data.version, data.kind);
+}
+
+weir_status session_scan(weir_session *session, const char *from, size_t from_length,
+			 weir_on_scan on_scan, void *context, struct weir_error *error)
+{
+	const char prefix[] = {TERM_ID, '\0'};
+	session->term.length = 0;
+	if (!index_append_id(&session->term, from, from_length))
+		return error_no_memory(error);
+	struct scan_context scan = {on_scan, context, session->host, false, false};
+	weir_status status = xapian_each_term(session->database, prefix, session->term.data,
+					      session->term.length, hand_out_scanned, &scan, error);
+	if (status == WEIR_OK && scan.damaged)
+		return damaged(session, error);
+	if (status == WEIR_OK && scan.cancelled)
+		return error_set(error, WEIR_RETRY, "xapian: the scan was cancelled");
+	return status;
+}
+
+weir_status session_positions(weir_session *session, weir_on_position on_position, void *context,
+			      struct weir_error *error)
+{
+	return record_positions(session->database, on_position, context, error);
+}

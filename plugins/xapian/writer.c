@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "error.h"
+#include "instance.h"
+#include "record.h"
+
+static weir_status make_parents(const char *path, struct weir_error *error)
+{
+	char parent[PATH_MAX];
+	size_t length = strlen(path);
+	if (length >= sizeof(parent))
+		return error_set(error, WEIR_FATAL, "xapian: the path %.100s... is too long", path);
+	memcpy(parent, path, length + 1);
+	for (char *slash = strchr(parent + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(parent, 0777) != 0 && errno != EEXIST)
+			return error_set(error, WEIR_FATAL,
+					 "xapian: cannot create the folder %s (%s); create it or "
+					 "set another path",
+					 parent, strerror(errno));
+		*slash = '/';
+	}
+	return WEIR_OK;
+}
+
+/* Xapian's own files, and what a fresh file system has. */
+static bool is_expected(const char *name)
+{
+	size_t length = strlen(name);
+	return name[0] == '.' || strcmp(name, "lost+found") == 0 ||
+	       strcmp(name, "flintlock") == 0 || strncmp(name, "iamglass", 8) == 0 ||
+	       strncmp(name, "v.tmp", 5) == 0 ||
+	       (length > 6 && strcmp(name + length - 6, ".glass") == 0);
+}
+
+/* A folder with other things in it is some other engine's, or a mistake: it stays as it is. */
+static weir_status check_folder(const char *path, struct weir_error *error)
+{
+	DIR *folder = opendir(path);
+	if (folder == NULL && errno == ENOENT)
+		return WEIR_OK;
+	if (folder == NULL)
+		return error_set(error, WEIR_FATAL, "xapian: cannot open the folder %s (%s)", path,
+				 strerror(errno));
+	weir_status status = WEIR_OK;
+	for (struct dirent *entry = readdir(folder); entry != NULL && status == WEIR_OK;
+	     entry = readdir(folder))
+		if (!is_expected(entry->d_name))
+			status = error_set(error, WEIR_FATAL,
+					   "xapian: the folder %s is not an index of Xapian: it "
+					   "holds %s; set another path",
+					   path, entry->d_name);
+	closedir(folder);
+	return status;
+}
+
+weir_status writer_open(struct weir_instance *instance, struct weir_error *error)
+{
+	weir_status status = make_parents(instance->path, error);
+	if (status == WEIR_OK)
+		status = check_folder(instance->path, error);
+	if (status == WEIR_OK)
+		status = xapian_open(instance->path, true, &instance->database, error);
+	bool is_new = false;
+	if (status == WEIR_OK)
+		status = record_check(instance->database, &instance->fields, instance->path,
+				      &is_new, error);
+	if (status == WEIR_OK && is_new)
+		status = record_create(instance->database, &instance->fields, error);
+	return status;
+}
+
+static weir_status find_id(struct weir_instance *instance, const char *id, size_t length,
+			   uint32_t *docid, struct weir_error *error)
+{
+	instance->term.length = 0;
+	if (!index_append_id(&instance->term, id, length))
+		return error_no_memory(error);
+	return xapian_find(instance->database, instance->term.data, instance->term.length, docid,
+			   error);
+}
+
+struct fetch_context {
+	weir_on_state on_state;
+	void *context;
+	size_t index;
+	uint32_t docid;
+	bool damaged;
+	int stop;
+};
+
+static int hand_out_state(void *context, const char *bytes, size_t length)
+{
+	struct fetch_context *fetch = context;
+	struct index_data data;
+	fetch->damaged = !index_data_read(bytes, length, &data);
+	if (!fetch->damaged)
+		fetch->stop =
+			fetch->on_state(fetch->context, fetch->index, 1, data.state,
+					data.state_length, &fetch->docid, sizeof(fetch->docid));
+	return 0;
+}
+
+static weir_status fetch_one(struct weir_instance *instance, const char *id, size_t length,
+			     struct fetch_context *fetch, struct weir_error *error)
+{
+	fetch->docid = 0;
+	weir_status status = WEIR_OK;
+	if (length <= XAPIAN_TERM_LIMIT)
+		status = find_id(instance, id, length, &fetch->docid, error);
+	if (status != WEIR_OK)
+		return status;
+	if (fetch->docid == 0) {
+		fetch->stop = fetch->on_state(fetch->context, fetch->index, 0, NULL, 0, NULL, 0);
+		return WEIR_OK;
+	}
+	status = xapian_data(instance->database, fetch->docid, hand_out_state, fetch, error);
+	if (status == WEIR_OK && fetch->damaged)
+		return error_set(error, WEIR_FATAL,
+				 "xapian: document %u of the index at %s cannot be read; "
+				 "rebuild it",
+				 (unsigned)fetch->docid, instance->path);
+	return status;
+}
+
+weir_status writer_fetch(weir_instance *instance, const char *const *ids, const size_t *id_lengths,
+			 size_t count, weir_on_state on_state, void *context,
+			 struct weir_error *error)
+{
+	struct fetch_context fetch = {.on_state = on_state, .context = context};
+	for (size_t i = 0; i < count && fetch.stop == 0; i++) {
+		fetch.index = i;
+		weir_status status = fetch_one(instance, ids[i], id_lengths[i], &fetch, error);
+		if (status != WEIR_OK)
+			return status;
+	}
+	return WEIR_OK;
+}
+
+weir_status writer_apply(weir_instance *instance, const struct weir_document *const *documents,
+			 size_t count, struct weir_verdict *const *verdicts,
+			 struct weir_error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct xapian_document document;
+		weir_status status =
+			index_document(&instance->builder, &instance->fields, instance->stems,
+				       documents[i], &document, verdicts[i], error);
+		if (status != WEIR_OK)
+			return status;
+		if (verdicts[i]->kind != WEIR_ACCEPTED)
+			continue;
+		uint32_t docid = 0;
+		status =
+			find_id(instance, documents[i]->id, documents[i]->id_length, &docid, error);
+		if (status == WEIR_OK)
+			status = xapian_replace(instance->database, docid, &document, error);
+		if (status != WEIR_OK)
+			return status;
+	}
+	return WEIR_OK;
+}
+
+weir_status writer_commit(weir_instance *instance, const struct weir_position *const *positions,
+			  size_t count, struct weir_error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		weir_status status = record_set_position(instance->database, positions[i], error);
+		if (status != WEIR_OK)
+			return status;
+	}
+	return xapian_commit(instance->database, error);
+}
+
+weir_status writer_abandon(weir_instance *instance, struct weir_error *error)
+{
+	return xapian_cancel(instance->database, error);
+}
+
+weir_status writer_positions(weir_instance *instance, weir_on_position on_position, void *context,
+			     struct weir_error *error)
+{
+	return record_positions(instance->database, on_position, context, error);
+}
+
+weir_status writer_expire(weir_instance *instance, int64_t before, uint64_t *removed,
+			  struct weir_error *error)
+{
+	char limit[8];
+	u64_write(limit, order_of_integer(before));
+	return xapian_remove_below(instance->database, SLOT_APPLIED_AT, limit, sizeof(limit),
+				   removed, error);
+}
+
+static double bytes_on_disk(const char *path)
+{
+	double sum = 0;
+	DIR *folder = opendir(path);
+	if (folder == NULL)
+		return 0;
+	for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+		struct stat status;
+		if (fstatat(dirfd(folder), entry->d_name, &status, 0) == 0 &&
+		    S_ISREG(status.st_mode))
+			sum += (double)status.st_size;
+	}
+	closedir(folder);
+	return sum;
+}
+
+weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *context,
+			 struct weir_error *error)
+{
+	struct xapian_database *own = NULL, *database = instance->database;
+	uint64_t live = 0, hidden = 0;
+	weir_status status = WEIR_OK;
+	if (database == NULL) {
+		status = session_open_database(instance, &own, error);
+		database = own;
+	}
+	if (status == WEIR_OK)
+		status = xapian_frequency(database, TERM_LIVE, 1, &live, error);
+	if (status == WEIR_OK)
+		status = xapian_frequency(database, TERM_HIDDEN, 1, &hidden, error);
+	xapian_close(own);
+	if (status == WEIR_OK && on_stat(context, "documents_live", (double)live) == 0 &&
+	    on_stat(context, "documents_hidden", (double)hidden) == 0)
+		on_stat(context, "bytes_on_disk", bytes_on_disk(instance->path));
+	return status;
+}

@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: MIT */
+#include "xapian_c.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <xapian.h>
+
+#include "error.h"
+
+struct xapian_database {
+	std::string path;
+	bool writable;
+	Xapian::Database reader;
+	std::unique_ptr<Xapian::WritableDatabase> writer;
+
+	Xapian::Database &any()
+	{
+		return writable ? change() : reader;
+	}
+	Xapian::WritableDatabase &change()
+	{
+		if (!writer)
+			throw Xapian::DatabaseClosedError("it was closed after an error");
+		return *writer;
+	}
+};
+
+struct xapian_stemmer {
+	Xapian::Stem stem;
+	std::string word; /* reused */
+};
+
+namespace
+{
+
+struct Cancelled {
+};
+
+/* Turns the exception under way into a status and a line. To be called in a catch block. */
+weir_status report(const char *path, struct weir_error *error) noexcept
+{
+	try {
+		throw;
+	} catch (const Cancelled &) {
+		return error_set(error, WEIR_RETRY, "xapian: the search was cancelled");
+	} catch (const Xapian::DatabaseModifiedError &) {
+		return error_set(
+			error, WEIR_RETRY,
+			"xapian: the index at %s moved on meanwhile; refresh and ask again", path);
+	} catch (const Xapian::DatabaseLockError &) {
+		return error_set(error, WEIR_RETRY,
+				 "xapian: the index at %s is locked by another indexer; stop it, "
+				 "or give this one another path",
+				 path);
+	} catch (const Xapian::DatabaseVersionError &failure) {
+		return error_set(error, WEIR_FATAL,
+				 "xapian: the index at %s was written by another version of "
+				 "Xapian (%s); rebuild it with this one",
+				 path, failure.get_msg().c_str());
+	} catch (const Xapian::DatabaseCorruptError &failure) {
+		return error_set(error, WEIR_FATAL,
+				 "xapian: the index at %s is damaged (%s); rebuild it", path,
+				 failure.get_msg().c_str());
+	} catch (const Xapian::DatabaseOpeningError &failure) {
+		return error_set(error, WEIR_RETRY, "xapian: no index can be opened at %s (%s)",
+				 path, failure.get_msg().c_str());
+	} catch (const Xapian::DatabaseError &failure) {
+		const char *reason = failure.get_error_string();
+		return error_set(error, WEIR_RETRY, "xapian: the index at %s: %s%s%s", path,
+				 failure.get_msg().c_str(), reason != nullptr ? ": " : "",
+				 reason != nullptr ? reason : "");
+	} catch (const Xapian::DocNotFoundError &) {
+		return error_set(error, WEIR_RETRY,
+				 "xapian: a document of the index at %s went away; ask again",
+				 path);
+	} catch (const Xapian::Error &failure) {
+		return error_set(error, WEIR_FATAL, "xapian: the index at %s: %s: %s", path,
+				 failure.get_type(), failure.get_msg().c_str());
+	} catch (const std::bad_alloc &) {
+		return error_no_memory(error);
+	} catch (const std::exception &failure) {
+		return error_set(error, WEIR_FATAL, "xapian: the index at %s: %s", path,
+				 failure.what());
+	} catch (...) {
+		return error_set(error, WEIR_FATAL, "xapian: the index at %s: unknown exception",
+				 path);
+	}
+}
+
+template <typename Body>
+weir_status guarded(struct xapian_database *database, struct weir_error *error, Body body) noexcept
+{
+	try {
+		body();
+		return WEIR_OK;
+	} catch (...) {
+		return report(database->path.c_str(), error);
+	}
+}
+
+/* Throws away the writer with what it holds. Its destructor and close() would commit outside of a
+ * transaction, as after a commit that failed half way. */
+void drop_writer(struct xapian_database *database) noexcept
+{
+	if (!database->writer)
+		return;
+	try {
+		database->writer->begin_transaction(false);
+	} catch (...) { /* one is open already, or nothing is left to commit */
+	}
+	try {
+		database->writer->close();
+	} catch (...) {
+	}
+	database->writer.reset();
+}
+
+void open_writer(struct xapian_database *database)
+{
+	database->writer = std::make_unique<Xapian::WritableDatabase>(
+		database->path, Xapian::DB_CREATE_OR_OPEN | Xapian::DB_BACKEND_GLASS);
+	database->writer->begin_transaction(true);
+}
+
+/* Sorts by slots, documents without a value last either way, and by id at the end. */
+class Order : public Xapian::KeyMaker
+{
+	const struct xapian_key *keys;
+	size_t count;
+	uint32_t id_slot;
+
+      public:
+	Order(const struct xapian_key *keys_, size_t count_, uint32_t id_slot_)
+	    : keys(keys_), count(count_), id_slot(id_slot_)
+	{
+	}
+
+	std::string operator()(const Xapian::Document &document) const override
+	{
+		std::string key;
+		for (size_t i = 0; i < count; i++) {
+			if (keys[i].slot == XAPIAN_SLOT_SCORE)
+				continue;
+			std::string value = document.get_value(keys[i].slot);
+			if (value.empty()) {
+				key += '\xff';
+				continue;
+			}
+			key += '\x01';
+			if (!keys[i].descending) {
+				key += value;
+				key += '\0';
+				continue;
+			}
+			for (char byte : value)
+				key += static_cast<char>(~byte);
+			key += '\xff';
+		}
+		return key + document.get_value(id_slot);
+	}
+};
+
+/* Accepts every document; asks the host now and then whether the search is still wanted. */
+class Watch : public Xapian::MatchDecider
+{
+	const struct xapian_search *search;
+	mutable unsigned seen = 0;
+
+      public:
+	explicit Watch(const struct xapian_search *search_) : search(search_)
+	{
+	}
+
+	void ask() const
+	{
+		if (search->cancelled(search->context) != 0)
+			throw Cancelled();
+	}
+
+	bool operator()(const Xapian::Document &) const override
+	{
+		if ((++seen & 1023) == 0)
+			ask();
+		return true;
+	}
+};
+
+Xapian::Query combine(const struct xapian_query *source, const struct xapian_step &step,
+		      std::vector<Xapian::Query>::iterator first)
+{
+	using Xapian::Query;
+	auto last = first + step.count;
+	std::string text = step.length > 0 ? std::string(source->text + step.offset, step.length)
+					   : std::string();
+	switch (step.kind) {
+	case XAPIAN_STEP_TERM:
+		return Query(text);
+	case XAPIAN_STEP_BEGINNING:
+		return Query(Query::OP_WILDCARD, text);
+	case XAPIAN_STEP_RANGE:
+		return Query(Query::OP_VALUE_RANGE, step.slot, text,
+			     std::string(source->text + step.upper_offset, step.upper_length));
+	case XAPIAN_STEP_AND:
+		return Query(Query::OP_AND, first, last);
+	case XAPIAN_STEP_OR:
+		return Query(Query::OP_OR, first, last);
+	case XAPIAN_STEP_BUT:
+		return Query(Query::OP_AND_NOT, first[0], first[1]);
+	case XAPIAN_STEP_PHRASE:
+		return Query(Query::OP_PHRASE, first, last, step.window);
+	case XAPIAN_STEP_NEAR:
+		return Query(Query::OP_NEAR, first, last, step.window);
+	case XAPIAN_STEP_SCALE:
+		return Query(Query::OP_SCALE_WEIGHT, first[0], step.scale);
+	case XAPIAN_STEP_NOTHING:
+		break;
+	}
+	return Query();
+}
+
+Xapian::Query build(const struct xapian_query *source)
+{
+	std::vector<Xapian::Query> stack;
+	for (size_t i = 0; i < source->step_count; i++) {
+		const struct xapian_step &step = source->steps[i];
+		if (step.count > stack.size())
+			throw Xapian::InternalError("a step of a query lacks its operands");
+		auto first = stack.end() - step.count;
+		Xapian::Query made = combine(source, step, first);
+		stack.erase(first, stack.end());
+		stack.push_back(std::move(made));
+	}
+	return stack.empty() ? Xapian::Query() : stack.back();
+}
+
+struct Hit {
+	double score;
+	std::string key;  /* of the keys before the score */
+	std::string rest; /* of the keys behind it, and the id */
+	Xapian::docid docid;
+	std::string data;
+};
+
+/* Where the score stands among the keys; key_count: it is not there. */
+size_t score_place(const struct xapian_search *search)
+{
+	size_t place = 0;
+	while (place < search->key_count && search->keys[place].slot != XAPIAN_SLOT_SCORE)
+		place++;
+	return place;
+}
+
+/* Xapian sorts by score, keys; or by keys. Any other mixture is sorted here, over all matches. */
+std::vector<Hit> sort_here(const struct xapian_search *search, Xapian::Database &database,
+			   Xapian::Enquire &enquire, const Xapian::MatchDecider *watch,
+			   size_t place, uint64_t *total)
+{
+	Order before(search->keys, place, search->id_slot);
+	Order behind(search->keys + place, search->key_count - place, search->id_slot);
+	bool descending = search->keys[place].descending;
+	Xapian::MSet found = enquire.get_mset(0, database.get_doccount(), 0, nullptr, watch);
+	*total = found.size();
+	std::vector<Hit> hits;
+	for (auto match = found.begin(); match != found.end(); ++match) {
+		Xapian::Document document = match.get_document();
+		std::string key = before(document);
+		key.resize(key.size() - document.get_value(search->id_slot).size());
+		hits.push_back({match.get_weight(), key, behind(document), *match, ""});
+	}
+	std::sort(hits.begin(), hits.end(), [&](const Hit &left, const Hit &right) {
+		if (left.key != right.key)
+			return left.key < right.key;
+		if (left.score < right.score || left.score > right.score)
+			return (left.score < right.score) != descending;
+		return left.rest < right.rest;
+	});
+	hits.erase(hits.begin(), hits.begin() + std::min(search->offset, hits.size()));
+	hits.resize(std::min(search->limit, hits.size()));
+	for (Hit &hit : hits)
+		hit.data = database.get_document(hit.docid, Xapian::DOC_ASSUME_VALID).get_data();
+	return hits;
+}
+
+std::vector<Hit> find_hits(const struct xapian_search *search, Xapian::Database &database,
+			   uint64_t *total)
+{
+	Watch watch(search);
+	watch.ask();
+	Xapian::Query query = build(search->query);
+	if (search->filter != nullptr)
+		query = Xapian::Query(Xapian::Query::OP_FILTER, query, build(search->filter));
+	Xapian::Enquire enquire(database);
+	enquire.set_query(query);
+	size_t place = score_place(search);
+	bool by_score = search->key_count == 0 || (place == 0 && search->keys[0].descending);
+	if (!by_score && place < search->key_count)
+		return sort_here(search, database, enquire, &watch, place, total);
+	size_t skipped = by_score && search->key_count > 0 ? 1 : 0;
+	Order order(search->keys + skipped, search->key_count - skipped, search->id_slot);
+	if (!by_score)
+		enquire.set_sort_by_key(&order, false);
+	else if (search->key_count > 1)
+		enquire.set_sort_by_relevance_then_key(&order, false);
+	else
+		enquire.set_sort_by_relevance_then_value(search->id_slot, false);
+	Xapian::doccount all = database.get_doccount();
+	Xapian::doccount offset =
+		static_cast<Xapian::doccount>(std::min<size_t>(search->offset, all));
+	Xapian::doccount limit =
+		static_cast<Xapian::doccount>(std::min<size_t>(search->limit, all));
+	Xapian::MSet found = enquire.get_mset(offset, limit, all, nullptr, &watch);
+	*total = found.get_matches_lower_bound();
+	std::vector<Hit> hits;
+	for (auto match = found.begin(); match != found.end(); ++match)
+		hits.push_back(
+			{match.get_weight(), "", "", *match, match.get_document().get_data()});
+	return hits;
+}
+
+} /* namespace */
+
+weir_status xapian_open(const char *path, bool writable, struct xapian_database **database,
+			struct weir_error *error)
+{
+	try {
+		std::unique_ptr<struct xapian_database> opened(new struct xapian_database);
+		opened->path = path;
+		opened->writable = writable;
+		if (writable)
+			open_writer(opened.get());
+		else
+			opened->reader = Xapian::Database(opened->path);
+		*database = opened.release();
+		return WEIR_OK;
+	} catch (...) {
+		return report(path, error);
+	}
+}
+
+void xapian_close(struct xapian_database *database)
+{
+	if (database == nullptr)
+		return;
+	drop_writer(database);
+	delete database;
+}
+
+weir_status xapian_reopen(struct xapian_database *database, struct weir_error *error)
+{
+	return guarded(database, error, [&] { database->reader.reopen(); });
+}
+
+weir_status xapian_generation(struct xapian_database *database, uint64_t *generation,
+			      struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		Xapian::Database &any = database->any();
+		uint32_t place = 2166136261U;
+		for (unsigned char byte : any.get_uuid())
+			place = (place ^ byte) * 16777619U;
+		*generation =
+			static_cast<uint64_t>(place) << 32 | (any.get_revision() & UINT32_MAX);
+	});
+}
+
+weir_status xapian_metadata(struct xapian_database *database, const char *key, size_t key_length,
+			    xapian_on_bytes *on_bytes, void *context, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		std::string value = database->any().get_metadata(std::string(key, key_length));
+		on_bytes(context, value.data(), value.size());
+	});
+}
+
+weir_status xapian_metadata_set(struct xapian_database *database, const char *key,
+				size_t key_length, const char *value, size_t length,
+				struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		database->change().set_metadata(std::string(key, key_length),
+						std::string(value, length));
+	});
+}
+
+weir_status xapian_metadata_each(struct xapian_database *database, const char *prefix,
+				 xapian_on_pair *on_pair, void *context, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		Xapian::Database &any = database->any();
+		for (auto key = any.metadata_keys_begin(prefix);
+		     key != any.metadata_keys_end(prefix); ++key) {
+			std::string name = *key, value = any.get_metadata(name);
+			if (on_pair(context, name.data(), name.size(), value.data(),
+				    value.size()) != 0)
+				break;
+		}
+	});
+}
+
+weir_status xapian_find(struct xapian_database *database, const char *term, size_t length,
+			uint32_t *docid, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		Xapian::Database &any = database->any();
+		std::string name(term, length);
+		auto posting = any.postlist_begin(name);
+		*docid = posting == any.postlist_end(name) ? 0 : *posting;
+	});
+}
+
+weir_status xapian_frequency(struct xapian_database *database, const char *term, size_t length,
+			     uint64_t *documents, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		*documents = database->any().get_termfreq(std::string(term, length));
+	});
+}
+
+weir_status xapian_data(struct xapian_database *database, uint32_t docid, xapian_on_bytes *on_bytes,
+			void *context, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		std::string data =
+			database->any().get_document(docid, Xapian::DOC_ASSUME_VALID).get_data();
+		on_bytes(context, data.data(), data.size());
+	});
+}
+
+weir_status xapian_each_term(struct xapian_database *database, const char *prefix,
+			     const char *start, size_t start_length, xapian_on_pair *on_pair,
+			     void *context, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		Xapian::Database &any = database->any();
+		auto term = any.allterms_begin(prefix), end = any.allterms_end(prefix);
+		term.skip_to(std::string(start, start_length));
+		size_t cut = std::strlen(prefix);
+		for (; term != end; ++term) {
+			std::string name = *term;
+			auto posting = any.postlist_begin(name);
+			if (posting == any.postlist_end(name))
+				continue;
+			std::string data =
+				any.get_document(*posting, Xapian::DOC_ASSUME_VALID).get_data();
+			if (on_pair(context, name.data() + cut, name.size() - cut, data.data(),
+				    data.size()) != 0)
+				break;
+		}
+	});
+}
+
+weir_status xapian_replace(struct xapian_database *database, uint32_t docid,
+			   const struct xapian_document *source, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		Xapian::WritableDatabase &writer = database->change();
+		Xapian::Document document;
+		std::string name;
+		for (size_t i = 0; i < source->term_count; i++) {
+			const struct xapian_term &term = source->terms[i];
+			name.assign(source->text + term.offset, term.length);
+			if (term.position != 0)
+				document.add_posting(name, term.position, term.frequency);
+			else
+				document.add_term(name, term.frequency);
+		}
+		for (size_t i = 0; i < source->slot_count; i++) {
+			const struct xapian_slot &slot = source->slots[i];
+			document.add_value(slot.slot,
+					   std::string(source->text + slot.offset, slot.length));
+		}
+		document.set_data(std::string(source->data, source->data_length));
+		if (docid == 0)
+			writer.add_document(document);
+		else
+			writer.replace_document(docid, document);
+	});
+}
+
+weir_status xapian_remove(struct xapian_database *database, uint32_t docid,
+			  struct weir_error *error)
+{
+	return guarded(database, error, [&] { database->change().delete_document(docid); });
+}
+
+weir_status xapian_remove_below(struct xapian_database *database, uint32_t slot, const char *limit,
+				size_t length, uint64_t *removed, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		Xapian::WritableDatabase &writer = database->change();
+		std::string bound(limit, length);
+		std::vector<Xapian::docid> old;
+		for (auto value = writer.valuestream_begin(slot);
+		     value != writer.valuestream_end(slot); ++value)
+			if (*value < bound)
+				old.push_back(value.get_docid());
+		for (Xapian::docid docid : old)
+			writer.delete_document(docid);
+		*removed = old.size();
+	});
+}
+
+weir_status xapian_commit(struct xapian_database *database, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		Xapian::WritableDatabase &writer = database->change();
+		try {
+			writer.commit_transaction();
+			writer.begin_transaction(true);
+		} catch (...) {
+			drop_writer(database);
+			throw;
+		}
+	});
+}
+
+weir_status xapian_cancel(struct xapian_database *database, struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		try {
+			Xapian::WritableDatabase &writer = database->change();
+			writer.cancel_transaction();
+			writer.begin_transaction(true);
+		} catch (...) {
+			drop_writer(database);
+			open_writer(database);
+		}
+	});
+}
+
+weir_status xapian_search(struct xapian_database *database, const struct xapian_search *search,
+			  xapian_on_hit *on_hit, void *context, uint64_t *total,
+			  struct weir_error *error)
+{
+	return guarded(database, error, [&] {
+		uint64_t matches = 0;
+		std::vector<Hit> hits = find_hits(search, database->any(), &matches);
+		*total = matches;
+		for (const Hit &hit : hits)
+			if (on_hit(context, hit.score, hit.data.data(), hit.data.size()) != 0)
+				break;
+	});
+}
+
+weir_status xapian_stemmer_create(const char *language, struct xapian_stemmer **stemmer,
+				  struct weir_error *error)
+{
+	try {
+		std::unique_ptr<struct xapian_stemmer> created(new struct xapian_stemmer);
+		created->stem = Xapian::Stem(language);
+		*stemmer = created.release();
+		return WEIR_OK;
+	} catch (const Xapian::InvalidArgumentError &) {
+		return error_set(error, WEIR_FATAL,
+				 "xapian: no stemmer for the language \"%s\"; there are: %s",
+				 language, Xapian::Stem::get_available_languages().c_str());
+	} catch (...) {
+		return report("", error);
+	}
+}
+
+void xapian_stemmer_destroy(struct xapian_stemmer *stemmer)
+{
+	delete stemmer;
+}
+
+size_t xapian_stem(struct xapian_stemmer *stemmer, const char *word, size_t length, char *out,
+		   size_t capacity)
+{
+	try {
+		stemmer->word.assign(word, length);
+		std::string stem = stemmer->stem(stemmer->word);
+		if (stem.size() > capacity)
+			return 0;
+		std::memcpy(out, stem.data(), stem.size());
+		return stem.size();
+	} catch (...) {
+		return 0;
+	}
+}
+
+const char *xapian_version(void)
+{
+	return Xapian::version_string();
+}
