@@ -9,7 +9,8 @@
  *
  * Done here for every route: 404, 405 with Allow, HEAD, 413, 415, X-Request-Id, deadlines (a
  * request older than its deadline when a worker would take it is answered 503 instead), access
- * counters in /metrics, /health/live, /health/ready, /metrics, and /openapi.json where given.
+ * counters in /metrics, /health/live, /health/ready, /metrics, and /openapi.json where given. Paths
+ * and queries over 16 KiB are 414, heads over 64 KiB 431, the latter in libmicrohttpd's own words.
  *
  * Concurrency: one network thread (epoll). A request belongs to the network thread until it is
  * queued, to the worker that took it until http_reply, then to the network thread again. */
@@ -37,9 +38,11 @@ typedef void (*http_handler)(struct http_request *request, void *context);
 
 struct http_route {
 	enum http_method method;
-	const char *path;    /* "/api/v1/events/{id}": a segment in braces matches one segment */
+	/* "/api/v1/events/{id}": braces match one segment that is not empty; a path without braces
+	 * goes before one with, whatever the method */
+	const char *path;
 	int tag;	     /* for the daemon's own switch */
-	http_handler handle; /* one of the two */
+	http_handler handle; /* one of the two; replies before it returns */
 	struct http_queue *queue;
 	const char *const
 		*media_types; /* accepted for a body, NULL-terminated; NULL: no body is read */
@@ -47,12 +50,12 @@ struct http_route {
 };
 
 struct http_options {
-	const char *address; /* "127.0.0.1" */
-	uint16_t port;	     /* 0: any free one */
-	size_t connection_limit;
-	int64_t idle_timeout; /* microseconds */
-	int64_t deadline;     /* microseconds from the end of the request until the reply */
-	const struct http_route *routes;
+	const char *address;	 /* "127.0.0.1", "::1", "localhost"; no names */
+	uint16_t port;		 /* 0: any free one */
+	size_t connection_limit; /* 0: 1000 */
+	int64_t idle_timeout;	 /* microseconds, rounded up to seconds; 0: 60 s */
+	int64_t deadline; /* microseconds from the end of the request until the reply; 0: 30 s */
+	const struct http_route *routes; /* copied; their strings are borrowed */
 	size_t route_count;
 	void *context;	     /* given to handlers */
 	const char *openapi; /* JSON text or NULL; borrowed for the life of the server */
@@ -61,8 +64,10 @@ struct http_options {
 weir_status http_start(const struct http_options *options, struct http_server **server,
 		       struct weir_error *error) WEIR_MUST_CHECK;
 uint16_t http_port(const struct http_server *server);
-/* Stops accepting; requests in queues and in work are answered before it returns. Close the queues
- * (so that workers empty them) after this, then join the workers. Takes NULL. */
+/* Stops accepting; requests in queues and in work are answered before it returns (those that no
+ * worker takes: 503 at their deadline), and their answers sent, unless a client does not read for
+ * 5 s. Close the queues (so that workers empty them) after this, join the workers, then destroy the
+ * server before the queues. Takes NULL. */
 void http_stop(struct http_server *server);
 void http_destroy(struct http_server *server);
 
@@ -79,14 +84,16 @@ void http_queue_destroy(struct http_queue *queue);
 /* What came in; strings are borrowed until http_reply. */
 enum http_method http_method(const struct http_request *request);
 int http_tag(const struct http_request *request);
-const char *http_path(const struct http_request *request);
+const char *http_path(const struct http_request *request); /* as sent, without the query */
 const char *http_path_value(const struct http_request *request,
 			    const char *name);				       /* "id"; decoded */
 const char *http_header(const struct http_request *request, const char *name); /* any case; NULL */
 const char *http_id(const struct http_request *request);		       /* X-Request-Id */
 const char *http_body(const struct http_request *request, size_t *length);
 int64_t http_deadline(const struct http_request *request); /* moment_monotonic at which it ends */
-bool http_gone(const struct http_request *request); /* the client closed, or the deadline passed */
+/* The deadline passed, or the client closed its end (one that only shut down its sending half looks
+ * the same). A system call: not for the inner loop. */
+bool http_gone(const struct http_request *request);
 /* Query arguments in the order given, decoded, repeated names kept; a NUL byte or broken UTF-8 in
  * one was answered 400 already. */
 size_t http_argument_count(const struct http_request *request);
