@@ -120,7 +120,7 @@ static weir_status parse_prefix(struct parser *parser, int32_t field, const stru
 static weir_status parse_fuzzy(struct parser *parser, int32_t field, const struct word *word,
 			       const struct weir_query **query)
 {
-	uint32_t distance;
+	uint32_t distance = 0;
 	if ((parser->capabilities & WEIR_CAN_FUZZY) == 0)
 		return scan_fail(parser, parser->at,
 				 "expected no fuzzy word (~): this index cannot search for similar "
@@ -325,7 +325,10 @@ static weir_status unknown_field(struct parser *parser, size_t length)
 		names[count] = schema->fields[count]->name;
 		count++;
 	}
-	if (length <= SCHEMA_NAME_LIMIT) {
+	/* The scheme of a URL is no misspelt field. */
+	size_t rest = parser->at + length + 1;
+	bool url = parser->length - rest >= 2 && memcmp(parser->text + rest, "//", 2) == 0;
+	if (!url && length <= SCHEMA_NAME_LIMIT) {
 		const char *name =
 			query_arena_copy(parser->arena, parser->text + parser->at, length);
 		if (name == NULL)
@@ -396,7 +399,8 @@ static weir_status make_parent(struct parser *parser, uint32_t kind, double boos
 			       const struct weir_query **query)
 {
 	struct weir_query *parent = query_make(parser->arena, kind, WEIR_FIELD_DEFAULT);
-	const struct weir_query **child = query_arena_take(parser->arena, sizeof(*child));
+	const struct weir_query **child =
+		query_arena_take(parser->arena, sizeof(struct weir_query *));
 	if (parent == NULL || child == NULL)
 		return err_no_memory(parser->error);
 	*child = *query;
@@ -588,7 +592,7 @@ weir_status query_parse(struct query_arena *arena, const struct schema *schema,
 			uint64_t capabilities, const char *text, size_t length,
 			const struct weir_query **query, size_t *column, struct weir_error *error)
 {
-	size_t unwanted;
+	size_t unwanted = 0;
 	struct parser parser = {.arena = arena,
 				.schema = schema,
 				.capabilities = capabilities,
@@ -605,7 +609,7 @@ weir_status query_parse(struct query_arena *arena, const struct schema *schema,
 	if (valid < length)
 		return scan_fail(&parser, valid, "expected UTF-8 text, found %s",
 				 text[valid] == '\0' ? "a NUL character" : "bytes that are none");
-	const struct weir_query *parsed;
+	const struct weir_query *parsed = NULL;
 	weir_status status = parse_text(&parser, &parsed);
 	if (status == WEIR_OK)
 		*query = parsed;

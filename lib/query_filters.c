@@ -65,7 +65,7 @@ static weir_status make_alternatives(struct query_arena *arena, const struct sch
 	for (size_t i = first; i < count; i++) {
 		if (filters[i].field != filters[first].field)
 			continue;
-		const struct weir_query *one;
+		const struct weir_query *one = NULL;
 		weir_status status = make_filter(arena, schema, &filters[i], &one, error);
 		if (status != WEIR_OK)
 			return status;
@@ -97,7 +97,7 @@ weir_status query_filters(struct query_arena *arena, const struct schema *schema
 		       (size_t)filters[i].field < schema->abi->field_count);
 		if (occurs_before(filters, i))
 			continue;
-		const struct weir_query *field;
+		const struct weir_query *field = NULL;
 		weir_status status =
 			make_alternatives(arena, schema, filters, count, i, &field, error);
 		if (status != WEIR_OK)
@@ -182,13 +182,14 @@ weir_status query_sort(struct query_arena *arena, const struct schema *schema, c
 		       const struct weir_sort_key *const **keys, size_t *count,
 		       struct weir_error *error)
 {
-	struct weir_sort_key read[SORT_KEY_LIMIT];
+	struct weir_sort_key read[SORT_KEY_LIMIT] = {0};
 	size_t made = 0;
 	weir_status status = read_sort(schema, text, read, &made, error);
 	if (status != WEIR_OK)
 		return status;
 	struct weir_sort_key *copies = query_arena_take(arena, made * sizeof(*copies));
-	const struct weir_sort_key **pointers = query_arena_take(arena, made * sizeof(*pointers));
+	const struct weir_sort_key **pointers =
+		query_arena_take(arena, made * sizeof(struct weir_sort_key *));
 	if (copies == NULL || pointers == NULL)
 		return err_no_memory(error);
 	for (size_t i = 0; i < made; i++) {

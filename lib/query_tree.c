@@ -76,7 +76,7 @@ weir_status query_list_join(struct query_arena *arena, uint32_t kind, const stru
 	}
 	struct weir_query *joined = query_make(arena, kind, WEIR_FIELD_DEFAULT);
 	const struct weir_query **children =
-		query_arena_take(arena, list->count * sizeof(*children));
+		query_arena_take(arena, list->count * sizeof(struct weir_query *));
 	if (joined == NULL || children == NULL)
 		return err_no_memory(error);
 	size_t count = 0;

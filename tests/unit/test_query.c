@@ -228,7 +228,8 @@ static const struct query_case fields[] = {
 	 "mean \"title\"?"},
 	{"Title:b", "column 1: expected a field before the colon, there is none named \"Title\""},
 	{"http://a.example",
-	 "column 1: expected a field before the colon, there is none named \"http\""},
+	 "column 1: expected a field before the colon, there is none named \"http\" (to "
+	 "search for a colon"},
 	{"foo:(a)", "column 1: expected a field before the colon"},
 	{"foo:\"a\"", "column 1: expected a field before the colon"},
 	{"title:", "column 7: expected a word, a \"phrase\", a value or ( right after title:"},

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz_json.c - what parses has a canonical form, which parses and is its own canonical form. */
+#include <stdio.h>
+#include <string.h>
+
+#include "json.h"
+
+#define EXPECT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static weir_status canonical(const char *text, size_t length, struct buffer *out,
+			     struct weir_error *error)
+{
+	JSONDOC_SCOPED struct jsondoc *document = NULL;
+	weir_status status = jsondoc_parse(text, length, &document, error);
+	if (status == WEIR_OK)
+		jsondoc_canonical(document, jsondoc_root(document), out);
+	return status;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer once = BUFFER_INIT;
+	WEIR_CLEANUP(buffer_finish) struct buffer twice = BUFFER_INIT;
+	struct weir_error error = {""};
+	/* Exactly as long as the text, so that a read behind it is found. */
+	WEIR_FREE char *text = malloc(size + (size == 0));
+	EXPECT(text != NULL);
+	if (size > 0)
+		memcpy(text, data, size);
+	weir_status status = canonical(text, size, &once, &error);
+	if (status != WEIR_OK) {
+		EXPECT(status == WEIR_INVALID && error.message[0] != '\0');
+		EXPECT(strpbrk(error.message, "\r\n") == NULL);
+		return 0;
+	}
+	EXPECT(!buffer_failed(&once) && once.length > 0);
+	EXPECT(canonical(once.data, once.length, &twice, &error) == WEIR_OK);
+	EXPECT(!buffer_failed(&twice) && once.length == twice.length);
+	EXPECT(memcmp(once.data, twice.data, once.length) == 0);
+	return 0;
+}
