@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:?run.sh SECONDS}
 build=$PWD/build-fuzz
 child=
-trap '[ -z "$child" ] || kill "$child" 2> /dev/null || true' EXIT
+trap '[ -z "$child" ] || { kill "$child"; wait "$child"; } 2> /dev/null || true' EXIT
 trap 'exit 130' INT TERM HUP
 
 if [ ! -e "$build/build.ninja" ]; then
