@@ -78,7 +78,7 @@ static weir_status start_listening(struct http_server *server, struct weir_error
 {
 	const struct http_options *options = &server->options;
 	union address address;
-	socklen_t size;
+	socklen_t size = 0;
 	weir_status status = parse_address(options->address, options->port, &address, &size, error);
 	if (status != WEIR_OK)
 		return status;

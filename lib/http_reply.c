@@ -18,6 +18,17 @@ void http_reply_header(struct http_request *request, const char *name, const cha
 	buffer_append(&request->headers, value, strlen(value) + 1);
 }
 
+/* NULL: there are no more. */
+static const char *next_header(const struct http_request *request, size_t *at, const char **value)
+{
+	if (*at >= request->headers.length)
+		return NULL;
+	const char *name = request->headers.data + *at;
+	*value = name + strlen(name) + 1;
+	*at += strlen(name) + strlen(*value) + 2;
+	return name;
+}
+
 /* One less in work; the resumed connection may end the request before this thread goes on. */
 static void hand_back(struct http_request *request)
 {
@@ -106,12 +117,9 @@ enum MHD_Result http_reply_send(struct http_request *request)
 	struct MHD_Response *response = make_response(request);
 	if (response == NULL)
 		return MHD_NO;
-	for (size_t at = 0; at < request->headers.length;) {
-		const char *name = request->headers.data + at;
-		const char *value = name + strlen(name) + 1;
+	const char *name, *value;
+	for (size_t at = 0; (name = next_header(request, &at, &value)) != NULL;)
 		MHD_add_response_header(response, name, value);
-		at += strlen(name) + strlen(value) + 2;
-	}
 	MHD_add_response_header(response, "X-Request-Id", request->id);
 	if (close_behind)
 		MHD_add_response_header(response, "Connection", "close");
@@ -130,11 +138,12 @@ static void write_answer(struct http_request *request, struct buffer *out)
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &now);
 	buffer_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n", request->status,
 		      http_status_title(request->status), date);
-	for (size_t at = 0; at < request->headers.length;) {
-		const char *name = request->headers.data + at;
-		const char *value = name + strlen(name) + 1;
-		buffer_printf(out, "%s: %s\r\n", name, value);
-		at += strlen(name) + strlen(value) + 2;
+	const char *name, *value;
+	for (size_t at = 0; (name = next_header(request, &at, &value)) != NULL;) {
+		buffer_append_text(out, name);
+		buffer_append_text(out, ": ");
+		buffer_append_text(out, value);
+		buffer_append_text(out, "\r\n");
 	}
 	buffer_printf(out, "X-Request-Id: %s\r\nContent-Length: %zu\r\n\r\n", request->id,
 		      request->answer.length);
