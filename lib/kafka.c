@@ -78,6 +78,28 @@ static weir_status pass_through(void *context, const char *key, const char *valu
 	return WEIR_OK;
 }
 
+static weir_status is_given(void *context, const char *key, const char *value, const char *origin,
+			    struct weir_error *error)
+{
+	(void)value;
+	(void)origin;
+	(void)error;
+	const char **name = context;
+	if (*name != NULL && strcmp(key + strlen("rdkafka."), *name) == 0)
+		*name = NULL;
+	return WEIR_OK;
+}
+
+weir_status kafka_set_default(const struct config *config, rd_kafka_conf_t *conf, const char *name,
+			      const char *value, struct weir_error *error)
+{
+	const char *wanted = name;
+	weir_status status = config_each(config, "kafka", "rdkafka.", is_given, &wanted, error);
+	if (status != WEIR_OK || wanted == NULL)
+		return status;
+	return kafka_set(conf, name, value, error);
+}
+
 weir_status kafka_configure(const struct config *config, const char *process,
 			    rd_kafka_conf_t **conf, struct weir_error *error)
 {

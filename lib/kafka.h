@@ -18,6 +18,10 @@ weir_status kafka_configure(const struct config *config, const char *process,
 weir_status kafka_set(rd_kafka_conf_t *conf, const char *name, const char *value,
 		      struct weir_error *error) WEIR_MUST_CHECK;
 
+/* The same, unless [kafka] rdkafka.<name> is given. */
+weir_status kafka_set_default(const struct config *config, rd_kafka_conf_t *conf, const char *name,
+			      const char *value, struct weir_error *error) WEIR_MUST_CHECK;
+
 /* The cluster's id: [kafka] cluster when set, else asked of the broker (timeout in milliseconds;
  * WEIR_AWAY when it does not answer). free() it. */
 weir_status kafka_cluster_id(rd_kafka_t *client, const struct config *config, int timeout_ms,

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: MIT */
+#include "apply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "event.h"
+#include "log.h"
+#include "metrics.h"
+#include "moment.h"
+#include "state.h"
+
+/* Documents handed to the engine at a time: bounds the memory of states and values. */
+enum { CHUNK = 128, CONFLICT_LIMIT = 10, TYPE_LIMIT = 64, DELIVERY_WAIT_MS = 100 };
+
+enum step { STEP_DECODE, STEP_FETCH, STEP_MERGE, STEP_APPLY, STEP_DEAD_LETTER, STEP_COMMIT };
+enum { STEP_COUNT = STEP_COMMIT + 1 };
+
+/* One document on its way. */
+struct slot {
+	struct state state;
+	struct buffer stored, revision, blob;
+	struct state_values values;
+	struct weir_document document;
+	struct weir_verdict verdict;
+	size_t group;
+	bool changed;
+};
+
+struct position {
+	const char *topic; /* of the first message there; borrowed for the run */
+	int32_t partition;
+	int64_t next_offset, timestamp;
+};
+
+struct applier {
+	struct applier_options options;
+	struct event_decoder *decoder;
+	struct slot slots[CHUNK];
+	struct position *positions;
+	size_t position_count, position_capacity;
+	struct deadletter **letters;
+	size_t letter_capacity;
+	char *unknown_types[TYPE_LIMIT]; /* logged already */
+	size_t unknown_type_count;
+	struct metric *steps[STEP_COUNT];
+	struct metric *commits, *documents;
+	int64_t step_began;
+};
+
+weir_status applier_create(const struct applier_options *options, struct applier **applier,
+			   struct weir_error *error)
+{
+	static const char *const names[STEP_COUNT] = {"decode", "fetch",       "merge",
+						      "apply",	"dead_letter", "commit"};
+	struct applier *made = calloc(1, sizeof(*made));
+	if (made == NULL || (made->decoder = event_decoder_create(options->schema)) == NULL) {
+		free(made);
+		return err_no_memory(error);
+	}
+	made->options = *options;
+	for (size_t i = 0; i < STEP_COUNT; i++) {
+		char labels[64];
+		snprintf(labels, sizeof(labels), "step=\"%s\"", names[i]);
+		made->steps[i] = metric_get(METRIC_HISTOGRAM, "weir_indexer_step_seconds", labels,
+					    "Time that a batch spends in each step.");
+	}
+	made->commits = metric_get(METRIC_COUNTER, "weir_indexer_commits_total", NULL,
+				   "Commits of the engine.");
+	made->documents = metric_get(METRIC_COUNTER, "weir_indexer_documents_total", NULL,
+				     "Documents handed to the engine.");
+	*applier = made;
+	return WEIR_OK;
+}
+
+void applier_destroy(struct applier *applier)
+{
+	if (applier == NULL)
+		return;
+	for (size_t i = 0; i < CHUNK; i++) {
+		struct slot *slot = &applier->slots[i];
+		state_finish(&slot->state);
+		buffer_finish(&slot->stored);
+		buffer_finish(&slot->revision);
+		buffer_finish(&slot->blob);
+		state_values_finish(&slot->values);
+	}
+	for (size_t i = 0; i < applier->unknown_type_count; i++)
+		free(applier->unknown_types[i]);
+	event_decoder_destroy(applier->decoder);
+	free(applier->positions);
+	free((void *)applier->letters);
+	free(applier);
+}
+
+/* Ends the step that was under way. */
+static void end_step(struct applier *applier, enum step step)
+{
+	int64_t now = moment_monotonic();
+	metric_observe(applier->steps[step], (double)(now - applier->step_began) / 1e6);
+	applier->step_began = now;
+}
+
+weir_status applier_reject(struct item *item, const char *reason, struct weir_error *error)
+{
+	item->outcome = ITEM_DEAD_LETTER;
+	if (item->letter != NULL)
+		return WEIR_OK;
+	item->letter = malloc(sizeof(*item->letter));
+	if (item->letter == NULL)
+		return err_no_memory(error);
+	deadletter_init(item->letter, item->message, reason);
+	log_warning("dead_letter", "topic=%s partition=%d offset=%lld reason=%s",
+		    rd_kafka_topic_name(item->message->rkt), item->message->partition,
+		    (long long)item->message->offset, LOG_TEXT(reason));
+	return WEIR_OK;
+}
+
+static void log_type_once(struct applier *applier, const char *type)
+{
+	for (size_t i = 0; i < applier->unknown_type_count; i++)
+		if (strcmp(applier->unknown_types[i], type) == 0)
+			return;
+	if (applier->unknown_type_count == TYPE_LIMIT)
+		return;
+	char *copy = strdup(type);
+	if (copy != NULL)
+		applier->unknown_types[applier->unknown_type_count++] = copy;
+	log_warning("passed_over", "type=%s reason=%s", LOG_TEXT(type),
+		    LOG_TEXT("the schema does not name this type of message"));
+}
+
+static weir_status read_headers(const rd_kafka_message_t *message, struct event_header **headers,
+				size_t *count, struct weir_error *error)
+{
+	rd_kafka_headers_t *source = NULL;
+	*headers = NULL;
+	*count = 0;
+	if (rd_kafka_message_headers(message, &source) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return WEIR_OK;
+	size_t total = rd_kafka_header_cnt(source);
+	struct event_header *made = calloc(total + 1, sizeof(*made));
+	if (made == NULL)
+		return err_no_memory(error);
+	for (size_t i = 0; i < total; i++)
+		if (rd_kafka_header_get_all(source, i, &made[i].name, &made[i].value,
+					    &made[i].length) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			*count = i + 1;
+	*headers = made;
+	return WEIR_OK;
+}
+
+static weir_status decode_item(struct applier *applier, struct item *item, struct weir_error *error)
+{
+	const rd_kafka_message_t *from = item->message;
+	WEIR_FREE struct event_header *headers = NULL;
+	rd_kafka_timestamp_type_t type;
+	int64_t milliseconds = rd_kafka_message_timestamp(from, &type);
+	item->change = NULL;
+	if (item->letter != NULL)
+		return WEIR_OK;
+	struct event_message message = {
+		.topic = rd_kafka_topic_name(from->rkt),
+		.partition = from->partition,
+		.offset = from->offset,
+		.timestamp = milliseconds < 0 ? INT64_MIN : milliseconds * 1000,
+		.key = from->key,
+		.key_length = from->key_len,
+		.value = from->payload,
+		.value_length = from->len,
+	};
+	weir_status status = read_headers(from, &headers, &message.header_count, error);
+	message.headers = headers;
+	enum event_outcome outcome = EVENT_CHANGE;
+	const char *unknown_type = NULL;
+	if (status == WEIR_OK)
+		status = event_decode(applier->decoder, &message, &outcome, &item->change,
+				      &unknown_type, error);
+	if (status != WEIR_OK)
+		return status;
+	item->outcome = ITEM_UNCHANGED;
+	if (outcome == EVENT_DEAD_LETTER)
+		return applier_reject(item, error->message, error);
+	if (outcome == EVENT_PASSED_OVER) {
+		item->outcome = ITEM_PASSED_OVER;
+		log_type_once(applier, unknown_type);
+	}
+	return WEIR_OK;
+}
+
+/* Where every partition of these items stands after them. */
+static weir_status note_position(struct applier *applier, const rd_kafka_message_t *message,
+				 struct weir_error *error)
+{
+	const char *topic = rd_kafka_topic_name(message->rkt);
+	rd_kafka_timestamp_type_t type;
+	int64_t milliseconds = rd_kafka_message_timestamp(message, &type);
+	size_t i = 0;
+	while (i < applier->position_count &&
+	       (applier->positions[i].partition != message->partition ||
+		strcmp(applier->positions[i].topic, topic) != 0))
+		i++;
+	if (i == applier->position_capacity) {
+		size_t capacity = i == 0 ? 16 : 2 * i;
+		struct position *positions =
+			realloc(applier->positions, capacity * sizeof(*positions));
+		if (positions == NULL)
+			return err_no_memory(error);
+		applier->positions = positions;
+		applier->position_capacity = capacity;
+	}
+	if (i == applier->position_count)
+		applier->position_count++;
+	applier->positions[i] =
+		(struct position){topic, message->partition, message->offset + 1,
+				  milliseconds < 0 ? INT64_MIN : milliseconds * 1000};
+	return WEIR_OK;
+}
+
+static weir_status decode_all(struct applier *applier, struct batch *batch, size_t from, size_t to,
+			      struct weir_error *error)
+{
+	event_decoder_reset(applier->decoder);
+	applier->position_count = 0;
+	for (size_t i = from; i < to; i++) {
+		weir_status status = decode_item(applier, &batch->items[i], error);
+		if (status == WEIR_OK)
+			status = note_position(applier, batch->items[i].message, error);
+		if (status != WEIR_OK)
+			return status;
+	}
+	return batch_group(batch, from, to, error);
+}
+
+static int on_state(void *context, size_t index, int found, const void *state, size_t state_length,
+		    const void *revision, size_t revision_length)
+{
+	struct applier *applier = context;
+	struct slot *slot = &applier->slots[index];
+	if (found) {
+		buffer_append(&slot->stored, state, state_length);
+		buffer_append(&slot->revision, revision, revision_length);
+	}
+	return buffer_failed(&slot->stored) || buffer_failed(&slot->revision);
+}
+
+static weir_status fetch_chunk(struct applier *applier, const struct batch *batch, size_t count,
+			       struct weir_error *error)
+{
+	const struct backend *backend = applier->options.backend;
+	const char *ids[CHUNK];
+	size_t lengths[CHUNK];
+	for (size_t i = 0; i < count; i++) {
+		struct slot *slot = &applier->slots[i];
+		const struct event_change *change =
+			batch->items[batch->groups[slot->group].first].change;
+		ids[i] = change->id;
+		lengths[i] = change->id_length;
+		buffer_clear(&slot->stored);
+		buffer_clear(&slot->revision);
+	}
+	weir_status status = backend->plugin->operations.fetch(backend->instance, ids, lengths,
+							       count, on_state, applier, error);
+	for (size_t i = 0; status == WEIR_OK && i < count; i++) {
+		struct slot *slot = &applier->slots[i];
+		if (buffer_failed(&slot->stored) || buffer_failed(&slot->revision))
+			return err_no_memory(error);
+		status = state_read(&slot->state, slot->stored.data, slot->stored.length, error);
+	}
+	return status;
+}
+
+static weir_status fill_document(struct applier *applier, struct slot *slot,
+				 const struct event_change *change, struct weir_error *error)
+{
+	const struct schema *schema = applier->options.schema;
+	bool visible = state_visible(&slot->state, schema);
+	buffer_clear(&slot->blob);
+	state_write(&slot->state, &slot->blob);
+	if (buffer_failed(&slot->blob))
+		return err_no_memory(error);
+	slot->values.count = 0;
+	weir_status status = WEIR_OK;
+	if (visible)
+		status = state_values_make(&slot->state, schema, &slot->values, error);
+	slot->document = (struct weir_document){
+		.id = change->id,
+		.id_length = change->id_length,
+		.kind = visible ? WEIR_KIND_LIVE : WEIR_KIND_HIDDEN,
+		.version = state_version(&slot->state),
+		.applied_at = moment_now(),
+		.revision = slot->revision.data,
+		.revision_length = slot->revision.length,
+		.state = slot->blob.data,
+		.state_length = slot->blob.length,
+		.values = slot->values.pointers,
+		.value_count = slot->values.count,
+	};
+	return status;
+}
+
+static weir_status merge_slot(struct applier *applier, struct batch *batch, struct slot *slot,
+			      struct weir_error *error)
+{
+	const struct group *group = &batch->groups[slot->group];
+	slot->changed = false;
+	for (size_t i = group->first; i != BATCH_NONE; i = batch->items[i].next) {
+		struct item *item = &batch->items[i];
+		bool changed = false;
+		weir_status status = state_merge(&slot->state, item->change, &changed, error);
+		if (status != WEIR_OK)
+			return status;
+		item->outcome = changed ? ITEM_APPLIED : ITEM_UNCHANGED;
+		slot->changed = slot->changed || changed;
+	}
+	return slot->changed
+		       ? fill_document(applier, slot, batch->items[group->first].change, error)
+		       : WEIR_OK;
+}
+
+static weir_status reject_group(struct batch *batch, size_t group, const char *reason,
+				struct weir_error *error)
+{
+	char line[300];
+	snprintf(line, sizeof(line), "the index rejects it: %s", reason);
+	for (size_t i = batch->groups[group].first; i != BATCH_NONE; i = batch->items[i].next) {
+		weir_status status = applier_reject(&batch->items[i], line, error);
+		if (status != WEIR_OK)
+			return status;
+	}
+	return WEIR_OK;
+}
+
+/* Hands the changed slots to the engine; those in conflict stay, moved to the front, *conflicts of
+ * them. */
+static weir_status apply_chunk(struct applier *applier, struct batch *batch, size_t count,
+			       size_t *conflicts, struct weir_error *error)
+{
+	const struct backend *backend = applier->options.backend;
+	const struct weir_document *documents[CHUNK];
+	struct weir_verdict *verdicts[CHUNK];
+	struct slot *owners[CHUNK];
+	size_t changed = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct slot *slot = &applier->slots[i];
+		if (!slot->changed)
+			continue;
+		slot->verdict.kind = WEIR_ACCEPTED;
+		documents[changed] = &slot->document;
+		verdicts[changed] = &slot->verdict;
+		owners[changed++] = slot;
+	}
+	*conflicts = 0;
+	if (changed == 0)
+		return WEIR_OK;
+	weir_status status = backend->plugin->operations.apply(backend->instance, documents,
+							       changed, verdicts, error);
+	metric_add(applier->documents, (int64_t)changed);
+	for (size_t i = 0; status == WEIR_OK && i < changed; i++) {
+		if (verdicts[i]->kind == WEIR_REJECTED)
+			status = reject_group(batch, owners[i]->group, verdicts[i]->reason, error);
+		else if (verdicts[i]->kind == WEIR_CONFLICT)
+			applier->slots[(*conflicts)++].group = owners[i]->group;
+	}
+	return status;
+}
+
+/* The slots' groups are set; runs them until nobody else wrote between fetch and apply. */
+static weir_status run_chunk(struct applier *applier, struct batch *batch, size_t count,
+			     struct weir_error *error)
+{
+	for (int tries = 0; count > 0; tries++) {
+		if (tries == CONFLICT_LIMIT)
+			return err_set(error, WEIR_RETRY,
+				       "another indexer keeps writing the same events");
+		applier->step_began = moment_monotonic();
+		weir_status status = fetch_chunk(applier, batch, count, error);
+		end_step(applier, STEP_FETCH);
+		for (size_t i = 0; status == WEIR_OK && i < count; i++)
+			status = merge_slot(applier, batch, &applier->slots[i], error);
+		end_step(applier, STEP_MERGE);
+		size_t conflicts = 0;
+		if (status == WEIR_OK)
+			status = apply_chunk(applier, batch, count, &conflicts, error);
+		end_step(applier, STEP_APPLY);
+		if (status != WEIR_OK)
+			return status;
+		count = conflicts;
+	}
+	return WEIR_OK;
+}
+
+static weir_status run_groups(struct applier *applier, struct batch *batch,
+			      struct weir_error *error)
+{
+	for (size_t done = 0; done < batch->group_count;) {
+		size_t count = batch->group_count - done;
+		if (count > CHUNK)
+			count = CHUNK;
+		for (size_t i = 0; i < count; i++)
+			applier->slots[i].group = done + i;
+		weir_status status = run_chunk(applier, batch, count, error);
+		if (status != WEIR_OK)
+			return status;
+		done += count;
+	}
+	return WEIR_OK;
+}
+
+static weir_status deliver_letters(struct applier *applier, struct batch *batch, size_t from,
+				   size_t to, struct weir_error *error)
+{
+	size_t count = 0;
+	if (applier->letter_capacity < to - from) {
+		struct deadletter **letters =
+			realloc((void *)applier->letters, (to - from) * sizeof(*letters));
+		if (letters == NULL)
+			return err_no_memory(error);
+		applier->letters = letters;
+		applier->letter_capacity = to - from;
+	}
+	for (size_t i = from; i < to; i++)
+		if (batch->items[i].letter != NULL)
+			applier->letters[count++] = batch->items[i].letter;
+	while (!deadletters_deliver(applier->options.deadletters, applier->letters, count,
+				    DELIVERY_WAIT_MS))
+		if (!applier->options.wait(applier->options.context))
+			return err_set(error, WEIR_AWAY,
+				       "stopped while dead letters could not be delivered");
+	return WEIR_OK;
+}
+
+static weir_status commit(struct applier *applier, struct weir_error *error)
+{
+	const struct backend *backend = applier->options.backend;
+	size_t count = applier->position_count;
+	WEIR_FREE struct weir_position *positions = calloc(count + 1, sizeof(*positions));
+	WEIR_FREE const struct weir_position **pointers = calloc(count + 1, sizeof(*pointers));
+	if (positions == NULL || pointers == NULL)
+		return err_no_memory(error);
+	for (size_t i = 0; i < count; i++) {
+		positions[i] = (struct weir_position){
+			.cluster = progress_cluster(applier->options.progress),
+			.topic = applier->positions[i].topic,
+			.topic_id = "",
+			.partition = applier->positions[i].partition,
+			.next_offset = applier->positions[i].next_offset,
+		};
+		pointers[i] = &positions[i];
+	}
+	return backend->plugin->operations.commit(backend->instance, pointers, count, error);
+}
+
+static void count_outcomes(const struct batch *batch, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		const struct item *item = &batch->items[i];
+		char labels[320];
+		snprintf(labels, sizeof(labels), "topic=\"%s\",outcome=\"%s\"",
+			 rd_kafka_topic_name(item->message->rkt),
+			 item_outcome_names[item->outcome]);
+		metric_add(metric_get(METRIC_COUNTER, "weir_indexer_messages_total", labels,
+				      "Messages by topic and by what became of them."),
+			   1);
+	}
+}
+
+static weir_status run(struct applier *applier, struct batch *batch, size_t from, size_t to,
+		       struct weir_error *error)
+{
+	applier->step_began = moment_monotonic();
+	weir_status status = decode_all(applier, batch, from, to, error);
+	end_step(applier, STEP_DECODE);
+	if (status == WEIR_OK)
+		status = run_groups(applier, batch, error);
+	applier->step_began = moment_monotonic();
+	if (status == WEIR_OK)
+		status = deliver_letters(applier, batch, from, to, error);
+	end_step(applier, STEP_DEAD_LETTER);
+	if (status == WEIR_OK)
+		status = commit(applier, error);
+	end_step(applier, STEP_COMMIT);
+	return status;
+}
+
+weir_status applier_run(struct applier *applier, struct batch *batch, size_t from, size_t to,
+			struct weir_error *error)
+{
+	const struct backend *backend = applier->options.backend;
+	weir_status status = run(applier, batch, from, to, error);
+	if (status != WEIR_OK) {
+		struct weir_error second;
+		if (backend->plugin->operations.abandon(backend->instance, &second) != WEIR_OK)
+			log_warning("abandon", "reason=%s", LOG_TEXT(second.message));
+		return status;
+	}
+	metric_add(applier->commits, 1);
+	count_outcomes(batch, from, to);
+	for (size_t i = 0; i < applier->position_count; i++)
+		progress_committed(applier->options.progress, applier->positions[i].topic,
+				   applier->positions[i].partition,
+				   applier->positions[i].next_offset,
+				   applier->positions[i].timestamp);
+	return WEIR_OK;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "batch.h"
+
+#include <string.h>
+
+const char *const item_outcome_names[ITEM_OUTCOME_COUNT] = {"applied", "unchanged", "passed_over",
+							    "dead_letter"};
+
+void batch_drop(struct batch *batch, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		batch->bytes -= batch->items[i].message->len;
+		rd_kafka_message_destroy(batch->items[i].message);
+		free(batch->items[i].letter);
+	}
+	batch->count -= count;
+	memmove(batch->items, batch->items + count, batch->count * sizeof(*batch->items));
+	batch->group_count = 0;
+}
+
+void batch_finish(struct batch *batch)
+{
+	batch_drop(batch, batch->count);
+	free(batch->items);
+	free(batch->groups);
+	free(batch->table);
+	*batch = (struct batch)BATCH_INIT;
+}
+
+weir_status batch_add(struct batch *batch, rd_kafka_message_t *message, struct weir_error *error)
+{
+	if (batch->count == batch->capacity) {
+		size_t capacity = batch->capacity == 0 ? 256 : 2 * batch->capacity;
+		struct item *items = realloc(batch->items, capacity * sizeof(*items));
+		if (items == NULL)
+			return err_no_memory(error);
+		batch->items = items;
+		batch->capacity = capacity;
+	}
+	batch->items[batch->count++] = (struct item){.message = message, .next = BATCH_NONE};
+	batch->bytes += message->len;
+	return WEIR_OK;
+}
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
+static uint64_t hash_id(const struct event_change *change)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < change->id_length; i++)
+		hash = (hash ^ (unsigned char)change->id[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static weir_status reserve_groups(struct batch *batch, size_t count, struct weir_error *error)
+{
+	size_t table_size = 64;
+	while (table_size < 2 * count)
+		table_size *= 2;
+	if (count > batch->group_capacity) {
+		struct group *groups = realloc(batch->groups, count * sizeof(*groups));
+		if (groups == NULL)
+			return err_no_memory(error);
+		batch->groups = groups;
+		batch->group_capacity = count;
+	}
+	if (table_size > batch->table_size) {
+		size_t *table = realloc(batch->table, table_size * sizeof(*table));
+		if (table == NULL)
+			return err_no_memory(error);
+		batch->table = table;
+		batch->table_size = table_size;
+	}
+	memset(batch->table, 0, batch->table_size * sizeof(*batch->table));
+	return WEIR_OK;
+}
+
+static bool same_event(const struct event_change *left, const struct event_change *right)
+{
+	return left->id_length == right->id_length &&
+	       memcmp(left->id, right->id, left->id_length) == 0;
+}
+
+static void put_item(struct batch *batch, size_t at)
+{
+	struct item *item = &batch->items[at];
+	size_t slot = hash_id(item->change) & (batch->table_size - 1);
+	for (; batch->table[slot] != 0; slot = (slot + 1) & (batch->table_size - 1)) {
+		struct group *group = &batch->groups[batch->table[slot] - 1];
+		if (!same_event(batch->items[group->first].change, item->change))
+			continue;
+		batch->items[group->last].next = at;
+		group->last = at;
+		return;
+	}
+	batch->groups[batch->group_count++] = (struct group){at, at};
+	batch->table[slot] = batch->group_count;
+}
+
+weir_status batch_group(struct batch *batch, size_t from, size_t to, struct weir_error *error)
+{
+	weir_status status = reserve_groups(batch, to - from, error);
+	if (status != WEIR_OK)
+		return status;
+	batch->group_count = 0;
+	for (size_t i = from; i < to; i++) {
+		batch->items[i].next = BATCH_NONE;
+		if (batch->items[i].change != NULL)
+			put_item(batch, i);
+	}
+	return WEIR_OK;
+}

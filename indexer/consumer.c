@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "consumer.h"
+
+#include <string.h>
+
+#include "kafka.h"
+#include "log.h"
+#include "metrics.h"
+
+struct consumer {
+	rd_kafka_t *client;
+	struct progress *progress;
+	unsigned generation; /* of progress, that is assigned */
+	bool paused;
+	rd_kafka_topic_partition_list_t *ends; /* met, and not yet told */
+	struct metric *errors;
+};
+
+static weir_status configure(const struct config *config, rd_kafka_conf_t **conf,
+			     struct weir_error *error)
+{
+	static const char *const settings[][2] = {
+		{"enable.auto.commit", "false"},
+		{"enable.auto.offset.store", "false"},
+		/* A position that the log no longer has: from the log's beginning, and versions
+		 * make what is read again harmless. */
+		{"auto.offset.reset", "earliest"},
+		{"enable.partition.eof", "true"},
+		{"allow.auto.create.topics", "false"},
+		{"fetch.error.backoff.ms", "100"},
+		{"reconnect.backoff.max.ms", "1000"},
+	};
+	/* Bounds on fetched and not yet indexed; given ones win. */
+	static const char *const defaults[][2] = {
+		{"queued.max.messages.kbytes", "16384"},
+		{"queued.min.messages", "20000"},
+		{"fetch.wait.max.ms", "100"},
+	};
+	rd_kafka_conf_t *made = NULL;
+	weir_status status = kafka_configure(config, "indexer", &made, error);
+	if (status != WEIR_OK)
+		return status;
+	status = kafka_set(made, "group.id", config_text(config, "kafka", "group"), error);
+	for (size_t i = 0; status == WEIR_OK && i < sizeof(settings) / sizeof(settings[0]); i++)
+		status = kafka_set(made, settings[i][0], settings[i][1], error);
+	for (size_t i = 0; status == WEIR_OK && i < sizeof(defaults) / sizeof(defaults[0]); i++)
+		status = kafka_set_default(config, made, defaults[i][0], defaults[i][1], error);
+	if (status != WEIR_OK) {
+		rd_kafka_conf_destroy(made);
+		return status;
+	}
+	*conf = made;
+	return WEIR_OK;
+}
+
+weir_status consumer_create(const struct config *config, struct progress *progress,
+			    struct consumer **consumer, struct weir_error *error)
+{
+	rd_kafka_conf_t *conf = NULL;
+	char reason[300];
+	weir_status status = configure(config, &conf, error);
+	if (status != WEIR_OK)
+		return status;
+	struct consumer *made = calloc(1, sizeof(*made));
+	if (made == NULL) {
+		rd_kafka_conf_destroy(conf);
+		return err_no_memory(error);
+	}
+	made->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
+	if (made->client == NULL) {
+		rd_kafka_conf_destroy(conf);
+		free(made);
+		return err_set(error, WEIR_INVALID, "[kafka]: %s", reason);
+	}
+	rd_kafka_poll_set_consumer(made->client);
+	made->progress = progress;
+	made->ends = rd_kafka_topic_partition_list_new(16);
+	made->errors = metric_get(METRIC_COUNTER, "weir_indexer_consumer_errors_total", NULL,
+				  "Errors that the Kafka consumer reported.");
+	*consumer = made;
+	return WEIR_OK;
+}
+
+void consumer_destroy(struct consumer *consumer)
+{
+	if (consumer == NULL)
+		return;
+	rd_kafka_consumer_close(consumer->client);
+	rd_kafka_topic_partition_list_destroy(consumer->ends);
+	rd_kafka_destroy(consumer->client);
+	free(consumer);
+}
+
+rd_kafka_t *consumer_client(struct consumer *consumer)
+{
+	return consumer->client;
+}
+
+void consumer_follow_log(struct consumer *consumer)
+{
+	unsigned generation = progress_generation(consumer->progress);
+	if (generation == consumer->generation)
+		return;
+	rd_kafka_topic_partition_list_t *list = progress_assignment(consumer->progress);
+	rd_kafka_resp_err_t failure = rd_kafka_assign(consumer->client, list);
+	if (failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		consumer->generation = generation;
+		consumer->paused = false;
+		log_info("assign", "partitions=%d", list->cnt);
+	} else {
+		log_error("assign", "reason=%s", rd_kafka_err2name(failure));
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	consumer_forget_ends(consumer);
+}
+
+static void note_end(struct consumer *consumer, const rd_kafka_message_t *message)
+{
+	const char *topic = rd_kafka_topic_name(message->rkt);
+	rd_kafka_topic_partition_t *end =
+		rd_kafka_topic_partition_list_find(consumer->ends, topic, message->partition);
+	if (end == NULL)
+		end = rd_kafka_topic_partition_list_add(consumer->ends, topic, message->partition);
+	end->offset = message->offset;
+}
+
+rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms)
+{
+	rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->client, timeout_ms);
+	if (message == NULL || message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return message;
+	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+		note_end(consumer, message);
+	} else {
+		/* librdkafka tries again by itself; the watching thread sets the health. */
+		metric_add(consumer->errors, 1);
+		log_debug("kafka", "error=%s reason=%s", rd_kafka_err2name(message->err),
+			  LOG_TEXT(rd_kafka_message_errstr(message)));
+	}
+	rd_kafka_message_destroy(message);
+	return NULL;
+}
+
+rd_kafka_topic_partition_list_t *consumer_ends(struct consumer *consumer)
+{
+	return consumer->ends;
+}
+
+void consumer_forget_ends(struct consumer *consumer)
+{
+	rd_kafka_topic_partition_list_destroy(consumer->ends);
+	consumer->ends = rd_kafka_topic_partition_list_new(16);
+}
+
+void consumer_pause(struct consumer *consumer, bool paused)
+{
+	rd_kafka_topic_partition_list_t *list = NULL;
+	if (consumer->paused == paused ||
+	    rd_kafka_assignment(consumer->client, &list) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	(paused ? rd_kafka_pause_partitions : rd_kafka_resume_partitions)(consumer->client, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	consumer->paused = paused;
+}
+
+void consumer_commit_group(struct consumer *consumer, bool last)
+{
+	rd_kafka_topic_partition_list_t *list = progress_assignment(consumer->progress);
+	for (int i = list->cnt - 1; i >= 0; i--)
+		if (list->elems[i].offset < 0)
+			rd_kafka_topic_partition_list_del_by_idx(list, i);
+	rd_kafka_resp_err_t failure = RD_KAFKA_RESP_ERR_NO_ERROR;
+	if (list->cnt > 0)
+		failure = rd_kafka_commit(consumer->client, list, last ? 0 : 1);
+	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+		log_debug("group_commit", "reason=%s", rd_kafka_err2name(failure));
+	rd_kafka_topic_partition_list_destroy(list);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Concurrency: one thread owns batch, applier, consumer, dead letters and the engine's writer.
+ * `failed` is written by it and read after the join. */
+#include "pipeline.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "metrics.h"
+#include "moment.h"
+
+enum {
+	IDLE_WAIT_MS = 100,
+	BACKOFF_FIRST_MS = 100,
+	BACKOFF_LAST_MS = 10000,
+	TRIES_BEFORE_HALVING = 3,
+	UPKEEP_BUDGET_MS = 50,
+};
+#define SECOND INT64_C(1000000)
+
+struct pipeline {
+	struct pipeline_options options;
+	pthread_t thread;
+	struct applier *applier;
+	struct batch batch;
+	size_t batch_count, batch_bytes;
+	int64_t batch_time, retention;
+	int64_t next_second, next_minute; /* moment_monotonic */
+	bool unsynced, ungrouped;
+	bool failed;
+	struct log_once trouble;
+	struct metric *batch_messages, *batch_size, *collect_seconds;
+};
+
+static void note_trouble(struct pipeline *pipeline, const char *event, const char *reason)
+{
+	health_set_bad("index", "%s: %s", event, reason);
+	if (log_once_failing(&pipeline->trouble))
+		log_error(event, "reason=%s", LOG_TEXT(reason));
+}
+
+static void note_recovery(struct pipeline *pipeline)
+{
+	health_set_good("index");
+	if (log_once_recovered(&pipeline->trouble))
+		log_info("recovered", "after_ms=%lld",
+			 (long long)((moment_now() - pipeline->trouble.since) / 1000));
+}
+
+/* The engine is damaged or of another version: nobody is helped by trying again. */
+static void give_up(struct pipeline *pipeline, const struct weir_error *error)
+{
+	note_trouble(pipeline, "fatal", error->message);
+	pipeline->failed = true;
+	daemon_stop();
+}
+
+/* Keeps librdkafka served while nothing is taken from it; what was on its way to us is kept. */
+static void serve(struct pipeline *pipeline, int timeout_ms)
+{
+	struct weir_error error;
+	consumer_pause(pipeline->options.consumer, true);
+	rd_kafka_message_t *message = consumer_poll(pipeline->options.consumer, timeout_ms);
+	if (message == NULL)
+		return;
+	if (batch_add(&pipeline->batch, message, &error) != WEIR_OK) {
+		rd_kafka_message_destroy(message);
+		give_up(pipeline, &error);
+	}
+}
+
+static bool wait_for_letters(void *context)
+{
+	serve(context, 0);
+	return !daemon_stopping();
+}
+
+/* Sleeps, served; returns early when the process stops. */
+static void back_off(struct pipeline *pipeline, int tries)
+{
+	int64_t wait = BACKOFF_FIRST_MS;
+	for (int i = 1; i < tries && wait < BACKOFF_LAST_MS; i++)
+		wait *= 2;
+	int64_t until =
+		moment_monotonic() + (wait < BACKOFF_LAST_MS ? wait : BACKOFF_LAST_MS) * 1000;
+	while (!daemon_stopping() && moment_monotonic() < until)
+		serve(pipeline, IDLE_WAIT_MS);
+}
+
+/* Can the engine commit at all? Then what fails is in the documents. */
+static bool engine_commits(struct pipeline *pipeline)
+{
+	const struct backend *backend = pipeline->options.backend;
+	struct weir_error error;
+	return backend->plugin->operations.commit(backend->instance, NULL, 0, &error) == WEIR_OK;
+}
+
+/* Commits the items [from, to), however often it takes. A document that the engine cannot commit is
+ * found by halving, so that it does not take its neighbours with it. False: stop. */
+static bool commit_range(struct pipeline *pipeline, size_t from, size_t to)
+{
+	struct weir_error error = {""};
+	for (int tries = 1;; tries++) {
+		weir_status status =
+			applier_run(pipeline->applier, &pipeline->batch, from, to, &error);
+		if (status == WEIR_OK) {
+			note_recovery(pipeline);
+			return true;
+		}
+		if (status == WEIR_FATAL || status == WEIR_NO_MEMORY)
+			give_up(pipeline, &error);
+		if (daemon_stopping())
+			return false;
+		note_trouble(pipeline, "commit", error.message);
+		if (tries >= TRIES_BEFORE_HALVING && to - from > 1) {
+			size_t middle = from + (to - from) / 2;
+			return commit_range(pipeline, from, middle) &&
+			       commit_range(pipeline, middle, to);
+		}
+		struct item *item = &pipeline->batch.items[from];
+		if (tries >= TRIES_BEFORE_HALVING && item->letter == NULL &&
+		    engine_commits(pipeline)) {
+			char reason[512];
+			snprintf(reason, sizeof(reason), "the index cannot commit it: %.400s",
+				 error.message);
+			if (applier_reject(item, reason, &error) != WEIR_OK)
+				give_up(pipeline, &error);
+			continue;
+		}
+		back_off(pipeline, tries);
+	}
+}
+
+static bool batch_is_full(const struct pipeline *pipeline)
+{
+	return pipeline->batch.count >= pipeline->batch_count ||
+	       pipeline->batch.bytes >= pipeline->batch_bytes;
+}
+
+/* Waits for a first message, then for more until the batch is full or its time is over. */
+static bool collect(struct pipeline *pipeline)
+{
+	struct weir_error error;
+	int64_t began = moment_monotonic(), until = began + pipeline->batch_time;
+	int timeout_ms = pipeline->batch.count > 0 ? 0 : IDLE_WAIT_MS;
+	consumer_pause(pipeline->options.consumer, false);
+	while (!batch_is_full(pipeline)) {
+		rd_kafka_message_t *message = consumer_poll(pipeline->options.consumer, timeout_ms);
+		if (message != NULL && pipeline->batch.count == 0) {
+			began = moment_monotonic();
+			until = began + pipeline->batch_time;
+		}
+		if (message != NULL && batch_add(&pipeline->batch, message, &error) != WEIR_OK) {
+			rd_kafka_message_destroy(message);
+			give_up(pipeline, &error);
+			return false;
+		}
+		if (pipeline->batch.count == 0)
+			return false;
+		int64_t left = until - moment_monotonic();
+		if (left <= 0 || daemon_stopping())
+			break;
+		timeout_ms = (int)((left + 999) / 1000);
+	}
+	metric_observe(pipeline->collect_seconds, (double)(moment_monotonic() - began) / 1e6);
+	return true;
+}
+
+static void commit_batch(struct pipeline *pipeline)
+{
+	/* What serve() adds meanwhile lies behind count and is for the next round. */
+	size_t count = pipeline->batch.count;
+	metric_observe(pipeline->batch_messages, (double)count);
+	metric_observe(pipeline->batch_size, (double)pipeline->batch.bytes);
+	if (!commit_range(pipeline, 0, count))
+		return;
+	pipeline->unsynced = pipeline->ungrouped = true;
+	batch_drop(&pipeline->batch, count);
+}
+
+/* Ends of partitions beyond the last message, as after a transaction: the index should know, or the
+ * lag would never be nothing. */
+static void settle_ends(struct pipeline *pipeline)
+{
+	const struct backend *backend = pipeline->options.backend;
+	struct progress *progress = pipeline->options.progress;
+	rd_kafka_topic_partition_list_t *ends = consumer_ends(pipeline->options.consumer);
+	struct weir_error error;
+	for (int i = 0; i < ends->cnt; i++) {
+		const rd_kafka_topic_partition_t *end = &ends->elems[i];
+		if (!progress_at_end(progress, end->topic, end->partition, end->offset))
+			continue;
+		struct weir_position position = {.cluster = progress_cluster(progress),
+						 .topic = end->topic,
+						 .topic_id = "",
+						 .partition = end->partition,
+						 .next_offset = end->offset};
+		const struct weir_position *pointer = &position;
+		weir_status status =
+			backend->plugin->operations.commit(backend->instance, &pointer, 1, &error);
+		if (status != WEIR_OK) {
+			note_trouble(pipeline, "commit", error.message);
+			return;
+		}
+		progress_committed(progress, end->topic, end->partition, end->offset, INT64_MIN);
+		pipeline->unsynced = pipeline->ungrouped = true;
+	}
+	consumer_forget_ends(pipeline->options.consumer);
+}
+
+static void sync_index(struct pipeline *pipeline)
+{
+	const struct backend *backend = pipeline->options.backend;
+	struct weir_error error;
+	if (!pipeline->unsynced)
+		return;
+	if (backend->plugin->operations.sync != NULL &&
+	    backend->plugin->operations.sync(backend->instance, &error) != WEIR_OK) {
+		note_trouble(pipeline, "sync", error.message);
+		return;
+	}
+	pipeline->unsynced = false;
+}
+
+/* Tombstones go when they are old enough by our clock and every partition was read to its end since
+ * they were applied: no older create can still be on its way. */
+static void expire(struct pipeline *pipeline)
+{
+	const struct backend *backend = pipeline->options.backend;
+	struct weir_error error;
+	uint64_t removed = 0;
+	int64_t before = moment_now() - pipeline->retention;
+	int64_t all_read = progress_all_read(pipeline->options.progress);
+	if (all_read < before)
+		before = all_read;
+	if (all_read == INT64_MIN)
+		return;
+	weir_status status =
+		backend->plugin->operations.expire(backend->instance, before, &removed, &error);
+	if (status == WEIR_OK && removed > 0)
+		status = backend->plugin->operations.commit(backend->instance, NULL, 0, &error);
+	if (status != WEIR_OK)
+		note_trouble(pipeline, "expire", error.message);
+	else if (removed > 0)
+		log_info("expire", "tombstones=%llu", (unsigned long long)removed);
+}
+
+static int on_stat(void *context, const char *name, double value)
+{
+	(void)context;
+	char metric[128];
+	snprintf(metric, sizeof(metric), "weir_index_%.100s", name);
+	metric_set(metric_get(METRIC_GAUGE, metric, NULL, "Told by the engine."), value);
+	return 0;
+}
+
+/* Between batches, about once a second. */
+static void keep_house(struct pipeline *pipeline, bool idle)
+{
+	const struct backend *backend = pipeline->options.backend;
+	struct weir_error error;
+	int64_t now = moment_monotonic();
+	if (idle && backend->plugin->operations.maintain != NULL &&
+	    backend->plugin->operations.maintain(backend->instance, UPKEEP_BUDGET_MS, &error) !=
+		    WEIR_OK)
+		note_trouble(pipeline, "maintain", error.message);
+	if (now < pipeline->next_second)
+		return;
+	pipeline->next_second = now + SECOND;
+	sync_index(pipeline);
+	if (!pipeline->unsynced && pipeline->ungrouped) {
+		consumer_commit_group(pipeline->options.consumer, false);
+		pipeline->ungrouped = false;
+	}
+	progress_report(pipeline->options.progress);
+	if (now < pipeline->next_minute)
+		return;
+	int64_t period = pipeline->retention < 60 * SECOND ? pipeline->retention : 60 * SECOND;
+	pipeline->next_minute = now + period;
+	expire(pipeline);
+	if (backend->plugin->operations.stats(backend->instance, on_stat, NULL, &error) != WEIR_OK)
+		log_debug("stats", "reason=%s", LOG_TEXT(error.message));
+}
+
+static void *run(void *context)
+{
+	struct pipeline *pipeline = context;
+	while (!daemon_stopping()) {
+		if (watch_has_cluster(pipeline->options.watch) && pipeline->batch.count == 0)
+			consumer_follow_log(pipeline->options.consumer);
+		bool collected = collect(pipeline);
+		if (collected)
+			commit_batch(pipeline);
+		else if (pipeline->batch.count == 0)
+			settle_ends(pipeline);
+		keep_house(pipeline, !collected);
+	}
+	/* TERM: what was collected is committed, and the group is told. */
+	if (pipeline->batch.count > 0 && !pipeline->failed)
+		commit_batch(pipeline);
+	sync_index(pipeline);
+	if (!pipeline->unsynced && watch_has_cluster(pipeline->options.watch))
+		consumer_commit_group(pipeline->options.consumer, true);
+	return NULL;
+}
+
+static void make_metrics(struct pipeline *pipeline)
+{
+	pipeline->batch_messages = metric_get(METRIC_HISTOGRAM, "weir_indexer_batch_messages", NULL,
+					      "Messages in a batch.");
+	pipeline->batch_size = metric_get(METRIC_HISTOGRAM, "weir_indexer_batch_bytes", NULL,
+					  "Bytes of values in a batch.");
+	pipeline->collect_seconds =
+		metric_get(METRIC_HISTOGRAM, "weir_indexer_step_seconds", "step=\"collect\"",
+			   "Time that a batch spends in each step.");
+}
+
+static void pipeline_destroy(struct pipeline *pipeline)
+{
+	batch_finish(&pipeline->batch);
+	applier_destroy(pipeline->applier);
+	free(pipeline);
+}
+
+weir_status pipeline_start(const struct pipeline_options *options, struct pipeline **pipeline,
+			   struct weir_error *error)
+{
+	struct pipeline *made = calloc(1, sizeof(*made));
+	if (made == NULL)
+		return err_no_memory(error);
+	made->options = *options;
+	made->batch_count = (size_t)config_integer(options->config, "indexer", "batch_count");
+	made->batch_bytes = (size_t)config_size(options->config, "indexer", "batch_bytes");
+	made->batch_time = config_duration(options->config, "indexer", "batch_time");
+	made->retention = config_duration(options->config, "indexer", "tombstone_retention");
+	make_metrics(made);
+	struct applier_options applier = {options->schema,	options->backend, options->progress,
+					  options->deadletters, wait_for_letters, made};
+	weir_status status = applier_create(&applier, &made->applier, error);
+	int failure = status == WEIR_OK ? pthread_create(&made->thread, NULL, run, made) : 0;
+	if (failure != 0)
+		status = err_set(error, WEIR_SYSTEM, "a thread cannot be made: %s",
+				 strerror(failure));
+	if (status != WEIR_OK) {
+		pipeline_destroy(made);
+		return status;
+	}
+	*pipeline = made;
+	return WEIR_OK;
+}
+
+bool pipeline_join(struct pipeline *pipeline)
+{
+	pthread_join(pipeline->thread, NULL);
+	bool good = !pipeline->failed;
+	pipeline_destroy(pipeline);
+	return good;
+}

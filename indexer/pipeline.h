@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * pipeline.h - the indexing thread: collect a batch, commit it, tell the group; and what is done in
+ * between: sync, expiry of tombstones, the engine's own upkeep. */
+#ifndef PIPELINE_H
+#define PIPELINE_H
+
+#include "apply.h"
+#include "consumer.h"
+#include "watch.h"
+
+struct pipeline;
+
+struct pipeline_options {
+	const struct config *config;
+	const struct schema *schema;
+	const struct backend *backend;
+	struct progress *progress;
+	struct consumer *consumer;
+	struct deadletters *deadletters;
+	const struct watch *watch;
+};
+
+/* Starts the thread. It ends when daemon_stopping, after it committed what it had collected. */
+weir_status pipeline_start(const struct pipeline_options *options, struct pipeline **pipeline,
+			   struct weir_error *error) WEIR_MUST_CHECK;
+/* Joins the thread; false: it ended because the engine said that going on is pointless. */
+bool pipeline_join(struct pipeline *pipeline);
+
+#endif

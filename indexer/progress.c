@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Concurrency: see progress.h; everything below `lock` is behind it, but for cluster, which is set
+ * before the other threads look. */
+#include "progress.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "json.h"
+#include "log.h"
+#include "metrics.h"
+#include "moment.h"
+
+#define UNKNOWN (-1)
+
+struct partition {
+	char *cluster, *topic;
+	int32_t number;
+	int64_t position;	/* the first offset that is not in the index; UNKNOWN: none is */
+	int64_t begin, end;	/* of the log; UNKNOWN */
+	int64_t last_timestamp; /* of the last message in the index; INT64_MIN: unknown */
+	int64_t at_end;		/* when the index last held all of it; INT64_MIN: never */
+	bool in_log;		/* the broker has it now */
+	struct metric *lag_gauge, *position_gauge;
+};
+
+struct topic {
+	const char *name; /* the schema's */
+	bool missing;
+};
+
+struct progress {
+	pthread_mutex_t lock;
+	char *cluster;
+	struct partition *partitions;
+	size_t count, capacity;
+	struct topic *topics;
+	size_t topic_count;
+	unsigned generation;
+	int64_t ready_lag;
+	int64_t moved; /* moment_monotonic of the last commit, or of the last time without lag */
+};
+
+struct progress *progress_create(const struct schema *schema, int64_t ready_lag)
+{
+	struct progress *progress = calloc(1, sizeof(*progress));
+	if (progress == NULL)
+		return NULL;
+	pthread_mutex_init(&progress->lock, NULL);
+	progress->ready_lag = ready_lag;
+	progress->moved = moment_monotonic();
+	progress->topics = calloc(schema->message_count, sizeof(*progress->topics));
+	if (progress->topics == NULL) {
+		progress_destroy(progress);
+		return NULL;
+	}
+	for (size_t i = 0; i < schema->message_count; i++) {
+		bool known = false;
+		for (size_t other = 0; other < progress->topic_count; other++)
+			known = known || strcmp(progress->topics[other].name,
+						schema->messages[i].topic) == 0;
+		if (!known)
+			progress->topics[progress->topic_count++] =
+				(struct topic){schema->messages[i].topic, true};
+	}
+	return progress;
+}
+
+void progress_destroy(struct progress *progress)
+{
+	if (progress == NULL)
+		return;
+	for (size_t i = 0; i < progress->count; i++) {
+		free(progress->partitions[i].cluster);
+		free(progress->partitions[i].topic);
+	}
+	free(progress->partitions);
+	free(progress->topics);
+	free(progress->cluster);
+	pthread_mutex_destroy(&progress->lock);
+	free(progress);
+}
+
+/* Finds or adds. NULL: no memory. */
+static struct partition *partition_get(struct progress *progress, const char *cluster,
+				       const char *topic, int32_t number)
+{
+	for (size_t i = 0; i < progress->count; i++) {
+		struct partition *each = &progress->partitions[i];
+		if (each->number == number && strcmp(each->topic, topic) == 0 &&
+		    strcmp(each->cluster, cluster) == 0)
+			return each;
+	}
+	if (progress->count == progress->capacity) {
+		size_t capacity = progress->capacity == 0 ? 16 : 2 * progress->capacity;
+		struct partition *partitions =
+			realloc(progress->partitions, capacity * sizeof(*partitions));
+		if (partitions == NULL)
+			return NULL;
+		progress->partitions = partitions;
+		progress->capacity = capacity;
+	}
+	struct partition made = {.cluster = strdup(cluster),
+				 .topic = strdup(topic),
+				 .number = number,
+				 .position = UNKNOWN,
+				 .begin = UNKNOWN,
+				 .end = UNKNOWN,
+				 .last_timestamp = INT64_MIN,
+				 .at_end = INT64_MIN};
+	if (made.cluster == NULL || made.topic == NULL) {
+		free(made.cluster);
+		free(made.topic);
+		return NULL;
+	}
+	progress->partitions[progress->count] = made;
+	return &progress->partitions[progress->count++];
+}
+
+static int on_position(void *context, const struct weir_position *position)
+{
+	struct partition *partition =
+		partition_get(context, position->cluster, position->topic, position->partition);
+	if (partition == NULL)
+		return 1;
+	partition->position = position->next_offset;
+	return 0;
+}
+
+weir_status progress_load(struct progress *progress, const struct backend *backend,
+			  struct weir_error *error)
+{
+	pthread_mutex_lock(&progress->lock);
+	weir_status status = backend->plugin->operations.positions(backend->instance, on_position,
+								   progress, error);
+	pthread_mutex_unlock(&progress->lock);
+	return status;
+}
+
+weir_status progress_set_cluster(struct progress *progress, const char *cluster,
+				 struct weir_error *error)
+{
+	progress->cluster = strdup(cluster);
+	return progress->cluster != NULL ? WEIR_OK : err_no_memory(error);
+}
+
+const char *progress_cluster(const struct progress *progress)
+{
+	return progress->cluster;
+}
+
+static void make_gauges(struct partition *partition)
+{
+	char labels[320];
+	snprintf(labels, sizeof(labels), "topic=\"%s\",partition=\"%d\"", partition->topic,
+		 partition->number);
+	partition->lag_gauge = metric_get(METRIC_GAUGE, "weir_indexer_lag_messages", labels,
+					  "Messages in the log that the index does not hold.");
+	partition->position_gauge =
+		metric_get(METRIC_GAUGE, "weir_indexer_position", labels,
+			   "The first offset of the partition that is not in the index.");
+}
+
+void progress_set_partitions(struct progress *progress, const char *topic, int32_t count)
+{
+	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->topic_count; i++)
+		if (strcmp(progress->topics[i].name, topic) == 0)
+			progress->topics[i].missing = count == 0;
+	for (int32_t number = 0; number < count; number++) {
+		struct partition *partition =
+			partition_get(progress, progress->cluster, topic, number);
+		if (partition == NULL || partition->in_log)
+			continue;
+		partition->in_log = true;
+		make_gauges(partition);
+		progress->generation++;
+	}
+	for (size_t i = 0; i < progress->count; i++) {
+		struct partition *each = &progress->partitions[i];
+		if (!each->in_log || each->number < count || strcmp(each->topic, topic) != 0 ||
+		    strcmp(each->cluster, progress->cluster) != 0)
+			continue;
+		each->in_log = false;
+		progress->generation++;
+	}
+	pthread_mutex_unlock(&progress->lock);
+}
+
+void progress_set_log(struct progress *progress, const char *topic, int32_t number, int64_t begin,
+		      int64_t end)
+{
+	pthread_mutex_lock(&progress->lock);
+	struct partition *partition = partition_get(progress, progress->cluster, topic, number);
+	if (partition != NULL) {
+		if (partition->position != UNKNOWN && partition->position < begin &&
+		    partition->begin != begin)
+			log_warning("log",
+				    "topic=%s partition=%d position=%lld begin=%lld reason=%s",
+				    topic, number, (long long)partition->position, (long long)begin,
+				    LOG_TEXT("messages were removed from the log before they were "
+					     "indexed: retention is too short"));
+		partition->begin = begin;
+		partition->end = end;
+	}
+	pthread_mutex_unlock(&progress->lock);
+}
+
+unsigned progress_generation(struct progress *progress)
+{
+	pthread_mutex_lock(&progress->lock);
+	unsigned generation = progress->generation;
+	pthread_mutex_unlock(&progress->lock);
+	return generation;
+}
+
+rd_kafka_topic_partition_list_t *progress_assignment(struct progress *progress)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->count; i++) {
+		const struct partition *each = &progress->partitions[i];
+		if (!each->in_log)
+			continue;
+		rd_kafka_topic_partition_list_add(list, each->topic, each->number)->offset =
+			each->position != UNKNOWN ? each->position : RD_KAFKA_OFFSET_BEGINNING;
+	}
+	pthread_mutex_unlock(&progress->lock);
+	return list;
+}
+
+bool progress_at_end(struct progress *progress, const char *topic, int32_t number, int64_t offset)
+{
+	bool behind = false;
+	pthread_mutex_lock(&progress->lock);
+	struct partition *partition = partition_get(progress, progress->cluster, topic, number);
+	if (partition != NULL)
+		behind = partition->position < offset && offset > 0;
+	pthread_mutex_unlock(&progress->lock);
+	return behind;
+}
+
+void progress_committed(struct progress *progress, const char *topic, int32_t number,
+			int64_t next_offset, int64_t timestamp)
+{
+	pthread_mutex_lock(&progress->lock);
+	struct partition *partition = partition_get(progress, progress->cluster, topic, number);
+	if (partition != NULL) {
+		if (next_offset < partition->position) {
+			log_warning(
+				"log", "topic=%s partition=%d position=%lld was=%lld reason=%s",
+				topic, number, (long long)next_offset,
+				(long long)partition->position,
+				LOG_TEXT("the log was made anew, and is read from its beginning"));
+			partition->end = UNKNOWN;
+		}
+		partition->position = next_offset;
+		if (timestamp != INT64_MIN)
+			partition->last_timestamp = timestamp;
+		/* The watching thread's look may be a second old. */
+		if (partition->end != UNKNOWN && partition->end < next_offset)
+			partition->end = next_offset;
+	}
+	progress->moved = moment_monotonic();
+	pthread_mutex_unlock(&progress->lock);
+}
+
+/* Messages of the log that the index does not hold; UNKNOWN when the log's end is. */
+static int64_t lag_messages(const struct partition *partition)
+{
+	if (partition->end == UNKNOWN)
+		return UNKNOWN;
+	int64_t position = partition->position;
+	if (position < partition->begin)
+		position = partition->begin;
+	return position < partition->end ? partition->end - position : 0;
+}
+
+/* How old the oldest message is that the index does not hold: at most as old as the last one that
+ * it does hold. UNKNOWN when none is held. */
+static int64_t lag_milliseconds(const struct partition *partition, int64_t messages, int64_t now)
+{
+	if (messages == 0)
+		return 0;
+	if (messages == UNKNOWN || partition->last_timestamp == INT64_MIN)
+		return UNKNOWN;
+	int64_t age = (now - partition->last_timestamp) / 1000;
+	return age > 0 ? age : 0;
+}
+
+int64_t progress_all_read(struct progress *progress)
+{
+	int64_t oldest = INT64_MAX;
+	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->topic_count; i++)
+		if (progress->topics[i].missing)
+			oldest = INT64_MIN;
+	for (size_t i = 0; i < progress->count; i++) {
+		const struct partition *each = &progress->partitions[i];
+		if (each->in_log && each->at_end < oldest)
+			oldest = each->at_end;
+	}
+	pthread_mutex_unlock(&progress->lock);
+	return oldest == INT64_MAX ? INT64_MIN : oldest;
+}
+
+static void write_known(struct jsonout *json, const char *name, int64_t value)
+{
+	jsonout_name(json, name);
+	if (value == UNKNOWN)
+		jsonout_null(json);
+	else
+		jsonout_integer(json, value);
+}
+
+void progress_write(struct progress *progress, struct buffer *out)
+{
+	struct jsonout json = JSONOUT_INIT(out);
+	int64_t now = moment_now();
+	jsonout_begin(&json, '{');
+	jsonout_name(&json, "positions");
+	jsonout_begin(&json, '[');
+	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->count; i++) {
+		const struct partition *each = &progress->partitions[i];
+		int64_t messages = lag_messages(each);
+		jsonout_begin(&json, '{');
+		jsonout_name(&json, "cluster");
+		jsonout_text(&json, each->cluster);
+		jsonout_name(&json, "topic");
+		jsonout_text(&json, each->topic);
+		jsonout_name(&json, "partition");
+		jsonout_integer(&json, each->number);
+		write_known(&json, "position", each->position);
+		write_known(&json, "end", each->end);
+		write_known(&json, "lagMessages", messages);
+		write_known(&json, "lagMs", lag_milliseconds(each, messages, now));
+		jsonout_end(&json, '}');
+	}
+	pthread_mutex_unlock(&progress->lock);
+	jsonout_end(&json, ']');
+	jsonout_end(&json, '}');
+}
+
+/* The names of topics that are missing, or "". */
+static void name_missing(const struct progress *progress, char *names, size_t size)
+{
+	size_t length = 0;
+	names[0] = '\0';
+	for (size_t i = 0; i < progress->topic_count && length < size; i++)
+		if (progress->topics[i].missing)
+			length +=
+				(size_t)snprintf(names + length, size - length, "%s%s",
+						 length > 0 ? ", " : "", progress->topics[i].name);
+}
+
+/* Looks at every partition of the log; answers the sum of lags and the worst age. */
+static int64_t survey(struct progress *progress, int64_t now, int64_t *worst_ms, bool *unknown)
+{
+	int64_t sum = 0;
+	*worst_ms = 0;
+	*unknown = false;
+	for (size_t i = 0; i < progress->count; i++) {
+		struct partition *each = &progress->partitions[i];
+		if (!each->in_log)
+			continue;
+		int64_t messages = lag_messages(each);
+		int64_t age = lag_milliseconds(each, messages, now);
+		if (messages == 0)
+			each->at_end = now;
+		if (messages == UNKNOWN)
+			*unknown = true;
+		else
+			sum += messages;
+		if (age > *worst_ms)
+			*worst_ms = age;
+		metric_set(each->lag_gauge, (double)(messages == UNKNOWN ? 0 : messages));
+		metric_set(each->position_gauge,
+			   (double)(each->position == UNKNOWN ? 0 : each->position));
+	}
+	return sum;
+}
+
+void progress_report(struct progress *progress)
+{
+	char missing[300];
+	int64_t worst_ms, now = moment_now();
+	bool unknown;
+	pthread_mutex_lock(&progress->lock);
+	name_missing(progress, missing, sizeof(missing));
+	int64_t sum = survey(progress, now, &worst_ms, &unknown);
+	if (sum == 0)
+		progress->moved = moment_monotonic();
+	int64_t still = moment_monotonic() - progress->moved;
+	pthread_mutex_unlock(&progress->lock);
+	if (missing[0] != '\0')
+		health_set_bad("topics", "waiting for topics that do not exist yet: %s", missing);
+	else
+		health_set_good("topics");
+	if (unknown)
+		health_set_bad("lag", "the end of the log is not known yet");
+	else if (sum > 0 && still > progress->ready_lag)
+		health_set_bad("lag", "%lld messages behind, and nothing was indexed for %lld ms",
+			       (long long)sum, (long long)(still / 1000));
+	else if (sum > 0 && worst_ms > progress->ready_lag / 1000)
+		health_set_bad("lag", "catching up: %lld messages behind, the oldest %lld ms old",
+			       (long long)sum, (long long)worst_ms);
+	else
+		health_set_good("lag");
+}

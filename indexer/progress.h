@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * progress.h - how far the index is in every partition, against where the log ends.
+ *
+ * Concurrency: one lock inside; the indexing thread tells what was committed, the watching thread
+ * where the log ends, the HTTP thread reads. */
+#ifndef PROGRESS_H
+#define PROGRESS_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+
+#include "buffer.h"
+#include "err.h"
+#include "plugin.h"
+#include "schema.h"
+
+struct progress;
+
+/* ready_lag: microseconds, [indexer] ready_lag. */
+struct progress *progress_create(const struct schema *schema, int64_t ready_lag);
+void progress_destroy(struct progress *progress); /* takes NULL */
+
+/* Takes the positions that the index holds. */
+weir_status progress_load(struct progress *progress, const struct backend *backend,
+			  struct weir_error *error) WEIR_MUST_CHECK;
+
+/* The cluster whose positions count from now on; set once, before the first partition. */
+weir_status progress_set_cluster(struct progress *progress, const char *cluster,
+				 struct weir_error *error) WEIR_MUST_CHECK;
+const char *progress_cluster(const struct progress *progress);
+
+/* What the watching thread saw: count partitions of the topic (0: it does not exist). */
+void progress_set_partitions(struct progress *progress, const char *topic, int32_t count);
+void progress_set_log(struct progress *progress, const char *topic, int32_t partition,
+		      int64_t begin, int64_t end);
+
+/* A number that changes when there are partitions that were not there before. */
+unsigned progress_generation(struct progress *progress);
+/* Every partition known, each at the index's position or at the log's beginning. */
+rd_kafka_topic_partition_list_t *progress_assignment(struct progress *progress);
+
+/* The end of a partition was read at that offset, and everything before it is committed. True: the
+ * index's position is behind it all the same (transaction markers, compaction) and should move. */
+bool progress_at_end(struct progress *progress, const char *topic, int32_t partition,
+		     int64_t offset);
+/* timestamp: of the last message before next_offset, microseconds; INT64_MIN: unknown. */
+void progress_committed(struct progress *progress, const char *topic, int32_t partition,
+			int64_t next_offset, int64_t timestamp);
+
+/* The newest moment at which every partition had been read to its end; INT64_MIN: not yet. */
+int64_t progress_all_read(struct progress *progress);
+
+/* {"positions":[{"cluster":…,"topic":…,"partition":…,"position":…,"end":…,"lagMessages":…,
+ * "lagMs":…}]}; what is unknown is null. */
+void progress_write(struct progress *progress, struct buffer *out);
+/* Sets the health conditions "topics" and "lag", and the gauges. */
+void progress_report(struct progress *progress);
+
+#endif

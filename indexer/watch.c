@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Concurrency: one thread; it shares the client (thread-safe), progress (locked) and two atomic
+ * flags. A condition variable wakes it to end. */
+#include "watch.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon.h"
+#include "kafka.h"
+#include "log.h"
+
+enum { PERIOD_MS = 1000, HASTY_PERIOD_MS = 100, ANSWER_TIMEOUT_MS = 3000 };
+
+struct watch {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stopping;
+	_Atomic bool has_cluster;
+	rd_kafka_t *client;
+	const struct config *config;
+	const struct schema *schema;
+	struct progress *progress;
+	struct log_once cluster_away;
+};
+
+static bool find_cluster(struct watch *watch)
+{
+	struct weir_error error;
+	WEIR_FREE char *cluster = NULL;
+	weir_status status =
+		kafka_cluster_id(watch->client, watch->config, ANSWER_TIMEOUT_MS, &cluster, &error);
+	if (status == WEIR_OK)
+		status = progress_set_cluster(watch->progress, cluster, &error);
+	if (status != WEIR_OK) {
+		health_set_bad("kafka", "%s", error.message);
+		if (log_once_failing(&watch->cluster_away))
+			log_warning("kafka", "state=waiting reason=%s", LOG_TEXT(error.message));
+		return false;
+	}
+	log_info("kafka", "cluster=%s", cluster);
+	atomic_store(&watch->has_cluster, true);
+	return true;
+}
+
+static bool look_at_partition(struct watch *watch, const char *topic, int32_t partition)
+{
+	int64_t begin, end;
+	if (rd_kafka_query_watermark_offsets(watch->client, topic, partition, &begin, &end,
+					     ANSWER_TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
+	progress_set_log(watch->progress, topic, partition, begin, end);
+	return true;
+}
+
+/* False: the brokers did not answer. */
+static bool look_at_topic(struct watch *watch, const char *name)
+{
+	const struct rd_kafka_metadata *metadata = NULL;
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(watch->client, name, NULL);
+	if (topic == NULL)
+		return false;
+	rd_kafka_resp_err_t failure =
+		rd_kafka_metadata(watch->client, 0, topic, &metadata, ANSWER_TIMEOUT_MS);
+	rd_kafka_topic_destroy(topic);
+	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
+	bool answered = true;
+	int32_t count = 0;
+	if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		count = metadata->topics[0].partition_cnt;
+	rd_kafka_metadata_destroy(metadata);
+	for (int32_t partition = 0; partition < count && answered; partition++)
+		answered = look_at_partition(watch, name, partition);
+	if (answered)
+		progress_set_partitions(watch->progress, name, count);
+	return answered;
+}
+
+static void look(struct watch *watch)
+{
+	if (!atomic_load(&watch->has_cluster) && !find_cluster(watch))
+		return;
+	bool answered = true;
+	for (size_t i = 0; i < watch->schema->message_count && answered; i++)
+		answered = look_at_topic(watch, watch->schema->messages[i].topic);
+	if (answered) {
+		kafka_note_reached();
+		health_set_good("kafka");
+	} else {
+		health_set_bad("kafka", "the brokers %s do not answer",
+			       config_text(watch->config, "kafka", "brokers"));
+	}
+	progress_report(watch->progress);
+}
+
+static void *run(void *context)
+{
+	struct watch *watch = context;
+	pthread_mutex_lock(&watch->lock);
+	while (!watch->stopping) {
+		pthread_mutex_unlock(&watch->lock);
+		look(watch);
+		/* While not ready, changes for the better should be seen soon. */
+		int period = health_ready() ? PERIOD_MS : HASTY_PERIOD_MS;
+		struct timespec until;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += (long)period % 1000 * 1000000;
+		until.tv_sec += period / 1000 + until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_mutex_lock(&watch->lock);
+		if (!watch->stopping)
+			pthread_cond_timedwait(&watch->wake, &watch->lock, &until);
+	}
+	pthread_mutex_unlock(&watch->lock);
+	return NULL;
+}
+
+weir_status watch_start(rd_kafka_t *client, const struct config *config,
+			const struct schema *schema, struct progress *progress,
+			struct watch **watch, struct weir_error *error)
+{
+	struct watch *made = calloc(1, sizeof(*made));
+	if (made == NULL)
+		return err_no_memory(error);
+	made->client = client;
+	made->config = config;
+	made->schema = schema;
+	made->progress = progress;
+	pthread_mutex_init(&made->lock, NULL);
+	pthread_cond_init(&made->wake, NULL);
+	int failure = pthread_create(&made->thread, NULL, run, made);
+	if (failure != 0) {
+		free(made);
+		return err_set(error, WEIR_SYSTEM, "a thread cannot be made: %s",
+			       strerror(failure));
+	}
+	*watch = made;
+	return WEIR_OK;
+}
+
+bool watch_has_cluster(const struct watch *watch)
+{
+	return atomic_load(&watch->has_cluster);
+}
+
+void watch_stop(struct watch *watch)
+{
+	if (watch == NULL)
+		return;
+	pthread_mutex_lock(&watch->lock);
+	watch->stopping = true;
+	pthread_cond_signal(&watch->wake);
+	pthread_mutex_unlock(&watch->lock);
+	pthread_join(watch->thread, NULL);
+	pthread_cond_destroy(&watch->wake);
+	pthread_mutex_destroy(&watch->lock);
+	free(watch);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * watch.h - a thread that asks the brokers once a second which partitions there are and where they
+ * end, so that nobody else ever waits for such an answer. */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include "config.h"
+#include "progress.h"
+
+struct watch;
+
+/* client is used from the new thread (librdkafka's handles are thread-safe) until watch_stop. */
+weir_status watch_start(rd_kafka_t *client, const struct config *config,
+			const struct schema *schema, struct progress *progress,
+			struct watch **watch, struct weir_error *error) WEIR_MUST_CHECK;
+/* True once the cluster's id is known and progress_set_cluster was called. */
+bool watch_has_cluster(const struct watch *watch);
+void watch_stop(struct watch *watch); /* takes NULL; joins the thread */
+
+#endif
