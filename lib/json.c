@@ -95,6 +95,14 @@ static size_t skip_string(const char *text, size_t length, size_t at)
 	return at < length ? at + 1 : length;
 }
 
+/* What would make one number of itself and an ordinal beside it: "1-1", "01" and "1.5.5" have to
+ * stay several tokens, "--1" no number, or the tree would hold ordinals that there are not. */
+static bool joins_number(char byte)
+{
+	return (byte >= '0' && byte <= '9') || byte == '-' || byte == '+' || byte == '.' ||
+	       byte == 'e' || byte == 'E';
+}
+
 /* Copies text with every number replaced by its ordinal. A malformed number is copied as it is:
  * followed by more of itself it is for jansson to refuse ("01" becomes two tokens, "-" stays). */
 static bool rewrite(struct jsondoc *document, const char *text, size_t length, struct buffer *out)
@@ -111,13 +119,15 @@ static bool rewrite(struct jsondoc *document, const char *text, size_t length, s
 				continue;
 			}
 			buffer_append(out, text + copied, at - copied);
+			if (at > 0 && joins_number(text[at - 1]))
+				buffer_append_char(out, ' ');
 			buffer_printf(out, "%zu", document->number_count);
 			if (!add_number(document, text + at, number, at, out->length))
 				return false;
 			at += number;
 			copied = at;
-			if (at < length && text[at] >= '0' && text[at] <= '9')
-				buffer_append_char(out, ' '); /* keep "01" two tokens */
+			if (at < length && joins_number(text[at]))
+				buffer_append_char(out, ' ');
 		} else {
 			at++;
 		}
