@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ * harness.h - what the cases need: the plug-in under test, a collection, documents in a few words,
+ * queries in a few words, and answers as text to compare. */
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir/backend.h"
+
+/* The fields of the collection that all cases use. */
+enum {
+	TITLE, /* text, en, boost 3, searched, sorted */
+	BODY,  /* text, en, searched */
+	PLACE, /* text, no language, searched */
+	TAG,   /* keyword, boost 2, searched, filtered, sorted */
+	CODE,  /* keyword, filtered */
+	PRICE, /* number, filtered, sorted */
+	DAY,   /* date, filtered, sorted */
+	FREE,  /* boolean, filtered, sorted */
+	FIELD_COUNT,
+	ANY = WEIR_FIELD_DEFAULT,
+};
+
+extern const struct weir_operations *backend;
+extern const struct weir_manifest *manifest;
+extern const struct weir_schema collection;
+extern const struct weir_host host;
+extern int host_cancels; /* what host.cancelled answers */
+
+void harness_load(const char *path);
+bool harness_can(uint64_t capability);
+void harness_setup(void); /* a fresh folder for each case */
+void harness_teardown(void);
+
+weir_status try_open(uint32_t mode, const struct weir_schema *schema, weir_instance **instance,
+		     struct weir_error *error);
+weir_instance *open_writer(void);
+weir_instance *open_reader(void);
+weir_session *open_session(weir_instance *instance);
+
+#define MUST(call)                                                                                 \
+	do {                                                                                       \
+		struct weir_error error = {""};                                                    \
+		weir_status must_status = (call);                                                  \
+		ck_assert_msg(must_status == WEIR_OK, "%s: %d: %s", #call, (int)must_status,       \
+			      error.message);                                                      \
+	} while (0)
+
+/* A document; absent members are absent fields. */
+struct item {
+	const char *id;
+	const char *title, *body, *place, *tag, *code;
+	const char *price, *day, *free; /* written as numbers */
+	size_t tag_length;		/* 0: up to the NUL */
+	size_t id_length;		/* the same */
+	bool hidden;
+	int64_t version, applied_at;
+	const char *state;
+};
+uint32_t put_item(weir_instance *writer, const struct item *item); /* the verdict */
+#define PUT(writer, ...)                                                                           \
+	ck_assert_uint_eq(put_item(writer, &(struct item){__VA_ARGS__}), WEIR_ACCEPTED)
+void commit(weir_instance *writer); /* without positions */
+void commit_at(weir_instance *writer, const char *topic, int32_t partition, int64_t next_offset);
+uint64_t refresh(weir_session *session); /* the generation */
+
+/* Answers as text; it lives until the next but seven of them. */
+const char *fetched(weir_instance *writer, const char *id); /* the state; "-" for none */
+const char *positions(weir_instance *writer);		    /* "cluster/topic/0=17 ..." sorted */
+const char *session_places(weir_session *session);
+const char *found(weir_session *session, const char *id); /* "state@version"; "-" for none */
+const char *scanned(weir_session *session, const char *from);
+double stat_of(weir_instance *writer, const char *name);
+
+/* Queries (queries.c); all are freed at the end of the case. */
+const struct weir_query *all(void);
+const struct weir_query *none(void);
+const struct weir_query *term(int32_t field, const char *text);
+const struct weir_query *phrase(int32_t field, const char *text);
+const struct weir_query *near(int32_t field, const char *text, uint32_t distance);
+const struct weir_query *prefix(int32_t field, const char *text);
+const struct weir_query *exact(int32_t field, const char *text);
+const struct weir_query *exact_bytes(int32_t field, const char *text, size_t length);
+const struct weir_query *is(int32_t field, int value);
+/* "[1 5]" with both ends, "(1 5)" without, "[1 *" without an upper end. */
+const struct weir_query *range(int32_t field, const char *ends);
+const struct weir_query *combine(uint32_t kind, ...); /* children, then NULL */
+#define AND(...) combine(WEIR_QUERY_AND, __VA_ARGS__, (struct weir_query *)NULL)
+#define OR(...) combine(WEIR_QUERY_OR, __VA_ARGS__, (struct weir_query *)NULL)
+#define NOT(child) combine(WEIR_QUERY_NOT, child, (struct weir_query *)NULL)
+const struct weir_query *boosted(const struct weir_query *child, double boost);
+void queries_free(void);
+
+/* The ids of all hits, sorted, with spaces between; checks that total is their number. */
+const char *matches(weir_session *session, const struct weir_query *query);
+const char *filtered(weir_session *session, const struct weir_query *query,
+		     const struct weir_query *filter);
+/* The ids in the order of the answer. sort: "price -tag relevance", "" for by score. */
+const char *ordered(weir_session *session, const struct weir_query *query, const char *sort,
+		    size_t offset, size_t limit);
+
+void add_writing_cases(TCase *cases);
+void add_matching_cases(TCase *cases);
+void add_ordering_cases(TCase *cases);
+void add_reading_cases(TCase *cases);
+void add_crashing_cases(TCase *cases);
+
+#endif
