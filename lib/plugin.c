@@ -99,22 +99,40 @@ static void plugin_destroy_pointer(struct plugin **plugin)
 	plugin_destroy(*plugin);
 }
 
+/* Paths and sections are made of names. */
+#define NAME_LIMIT 60
+#define NAME_RULE "a name of a-z, 0-9 and -, at most 60"
+
 static bool good_name(const char *name)
 {
-	if (name == NULL || name[0] == '\0')
+	if (name == NULL || name[0] == '\0' || strnlen(name, NAME_LIMIT + 1) > NAME_LIMIT)
 		return false;
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+}
+
+/* "x_file = PATH" is how the configuration gives the value of x, so no key may look like that; and
+ * environment names know no capitals. */
+static bool good_key(const char *key)
+{
+	size_t length = strlen(key);
+	return length > 0 && length <= NAME_LIMIT &&
+	       strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == length &&
+	       (length < 5 || strcmp(key + length - 5, "_file") != 0);
 }
 
 static weir_status check_operations(struct plugin *plugin, struct weir_error *error)
 {
 	const struct weir_manifest *manifest = plugin->manifest;
 	const struct weir_operations *theirs = manifest->operations;
-	if (theirs == NULL || theirs->size < sizeof(size_t) ||
-	    theirs->size % sizeof(void (*)(void)) != 0)
+	if (theirs == NULL)
 		return err_set(error, WEIR_INVALID,
-			       "plug-in %s: expected an operations table with its size, found %s",
-			       plugin->path, theirs == NULL ? "none" : "a size that cannot be");
+			       "plug-in %s: expected an operations table, found none",
+			       plugin->path);
+	if (theirs->size < sizeof(size_t) || theirs->size % sizeof(void (*)(void)) != 0)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected an operations table with its size, found the "
+			       "size %zu",
+			       plugin->path, theirs->size);
 	size_t size = theirs->size < sizeof(plugin->operations) ? theirs->size
 								: sizeof(plugin->operations);
 	memcpy(&plugin->operations, theirs, size);
@@ -141,6 +159,10 @@ static weir_status check_operations(struct plugin *plugin, struct weir_error *er
 static weir_status check_parameters(const struct plugin *plugin, struct weir_error *error)
 {
 	const struct weir_manifest *manifest = plugin->manifest;
+	if (manifest->parameters == NULL && manifest->parameter_count > 0)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected a table of %zu parameters, found NULL",
+			       plugin->path, manifest->parameter_count);
 	for (size_t i = 0; i < manifest->parameter_count; i++) {
 		const struct weir_parameter *parameter = manifest->parameters[i];
 		if (parameter == NULL || parameter->key == NULL || parameter->help == NULL ||
@@ -150,6 +172,11 @@ static weir_status check_parameters(const struct plugin *plugin, struct weir_err
 				       "plug-in %s: expected key, type and help of parameter %zu, "
 				       "found one that is missing or unknown",
 				       plugin->path, i);
+		if (!good_key(parameter->key))
+			return err_set(error, WEIR_INVALID,
+				       "plug-in %s: expected a key of a-z, 0-9 and _, at most 60, "
+				       "that does not end in _file, found \"%s\"",
+				       plugin->path, parameter->key);
 	}
 	return WEIR_OK;
 }
@@ -178,8 +205,8 @@ static weir_status check_manifest(struct plugin *plugin, struct weir_error *erro
 			       manifest->abi_major, manifest->abi_minor);
 	if (!good_name(manifest->name))
 		return err_set(error, WEIR_INVALID,
-			       "plug-in %s: expected a name of a-z, 0-9 and -, found \"%s\"",
-			       plugin->path, manifest->name != NULL ? manifest->name : "");
+			       "plug-in %s: expected " NAME_RULE ", found \"%s\"", plugin->path,
+			       manifest->name != NULL ? manifest->name : "");
 	if (manifest->version == NULL || manifest->license == NULL || manifest->description == NULL)
 		return err_set(error, WEIR_INVALID,
 			       "plug-in %s: expected version, license and description, found one "
@@ -212,18 +239,20 @@ static char *find_path(const char *name_or_path, const char *directory)
 	snprintf(tested, sizeof(tested), "../../plugins/%.60s/weir_%.60s.so", name_or_path,
 		 name_or_path);
 	path = place_find(candidates, 3);
-	return path != NULL ? path : strdup(installed + strlen("../"));
+	if (path != NULL)
+		return path;
+	/* For the message; absolute, so that nothing is ever loaded from the working directory. */
+	WEIR_FREE char *folder = place_executable_folder();
+	return asprintf(&path, "%s/%s", folder != NULL ? folder : "", installed) < 0 ? NULL : path;
 }
 
 weir_status plugin_load(const char *name_or_path, const char *directory, struct plugin **plugin,
 			struct weir_error *error)
 {
 	if (strchr(name_or_path, '/') == NULL && !good_name(name_or_path))
-		return err_set(
-			error, WEIR_INVALID,
-			"plug-in \"%s\": expected a name of a-z, 0-9 and -, or a path with a "
-			"slash",
-			name_or_path);
+		return err_set(error, WEIR_INVALID,
+			       "plug-in \"%s\": expected " NAME_RULE ", or a path with a slash",
+			       name_or_path);
 	WEIR_CLEANUP(plugin_destroy_pointer) struct plugin *made = calloc(1, sizeof(*made));
 	if (made == NULL || (made->path = find_path(name_or_path, directory)) == NULL)
 		return err_no_memory(error);
@@ -362,20 +391,48 @@ weir_status plugin_parameters_read(const struct plugin *plugin, const struct con
 	return WEIR_OK;
 }
 
+/* A path in the configuration's file counts from its folder, as every path there. */
+static weir_status load_configured(const struct config *config, struct plugin **plugin,
+				   struct weir_error *error)
+{
+	const char *given = config_text(config, "backend", "plugin");
+	WEIR_FREE char *path = NULL;
+	if (strchr(given, '/') != NULL &&
+	    (path = config_absolute(config, "backend", "plugin", given)) == NULL)
+		return err_no_memory(error);
+	return plugin_load(path != NULL ? path : given,
+			   config_text(config, "backend", "plugin_dir"), plugin, error);
+}
+
+/* What a plug-in answers is not taken on trust: status and message are made what they should be. */
+static weir_status open_instance(struct backend *backend, const struct weir_schema *schema,
+				 uint32_t mode, const struct weir_host *host,
+				 struct weir_error *error)
+{
+	struct weir_error theirs = {"no reason given"};
+	weir_status status = backend->plugin->operations.open(
+		(const struct weir_parameter_value *const *)backend->parameters->values,
+		backend->parameters->count, schema, mode, host, &backend->instance, &theirs);
+	if (status == WEIR_OK)
+		return WEIR_OK;
+	if (status != WEIR_RETRY && status != WEIR_FATAL)
+		return err_set(error, WEIR_FATAL,
+			       "plug-in %s: expected the status 0, 10 or 20 of open, found %d",
+			       backend->plugin->path, status);
+	theirs.message[sizeof(theirs.message) - 1] = '\0';
+	return err_set(error, status, "%s", theirs.message);
+}
+
 weir_status backend_open(const struct config *config, const struct weir_schema *schema,
 			 uint32_t mode, const struct weir_host *host, struct backend *backend,
 			 struct weir_error *error)
 {
 	struct backend made = {0};
-	weir_status status =
-		plugin_load(config_text(config, "backend", "plugin"),
-			    config_text(config, "backend", "plugin_dir"), &made.plugin, error);
+	weir_status status = load_configured(config, &made.plugin, error);
 	if (status == WEIR_OK)
 		status = plugin_parameters_read(made.plugin, config, &made.parameters, error);
 	if (status == WEIR_OK)
-		status = made.plugin->operations.open(
-			(const struct weir_parameter_value *const *)made.parameters->values,
-			made.parameters->count, schema, mode, host, &made.instance, error);
+		status = open_instance(&made, schema, mode, host, error);
 	if (status != WEIR_OK) {
 		plugin_parameters_destroy(made.parameters);
 		plugin_destroy(made.plugin);

@@ -32,7 +32,8 @@ weir_status plugin_parameters_read(const struct plugin *plugin, const struct con
 				   struct weir_error *error) WEIR_MUST_CHECK;
 void plugin_parameters_destroy(struct plugin_parameters *parameters);
 
-/* The whole way from [backend] plugin to an open instance. */
+/* The whole way from [backend] plugin to an open instance. A path there counts from the folder of
+ * the configuration's file. */
 struct backend {
 	struct plugin *plugin;
 	struct plugin_parameters *parameters;
