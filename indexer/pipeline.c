@@ -33,7 +33,7 @@ struct pipeline {
 	bool unsynced, ungrouped;
 	bool failed;
 	struct log_once trouble;
-	struct metric *batch_messages, *batch_size, *collect_seconds;
+	struct metric *batch_messages, *batch_size, *collect_seconds, *collected;
 };
 
 static void note_trouble(struct pipeline *pipeline, const char *event, const char *reason)
@@ -161,6 +161,7 @@ static bool collect(struct pipeline *pipeline)
 		}
 		if (pipeline->batch.count == 0)
 			return false;
+		metric_set(pipeline->collected, (double)pipeline->batch.count);
 		int64_t left = until - moment_monotonic();
 		if (left <= 0 || daemon_stopping())
 			break;
@@ -180,6 +181,7 @@ static void commit_batch(struct pipeline *pipeline)
 		return;
 	pipeline->unsynced = pipeline->ungrouped = true;
 	batch_drop(&pipeline->batch, count);
+	metric_set(pipeline->collected, (double)pipeline->batch.count);
 }
 
 /* Ends of partitions beyond the last message, as after a transaction: the index should know, or the
@@ -317,6 +319,8 @@ static void make_metrics(struct pipeline *pipeline)
 	pipeline->collect_seconds =
 		metric_get(METRIC_HISTOGRAM, "weir_indexer_step_seconds", "step=\"collect\"",
 			   "Time that a batch spends in each step.");
+	pipeline->collected = metric_get(METRIC_GAUGE, "weir_indexer_collected_messages", NULL,
+					 "Messages read and not yet committed.");
 }
 
 static void pipeline_destroy(struct pipeline *pipeline)
