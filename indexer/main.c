@@ -4,14 +4,11 @@
  * Concurrency: main waits for signals; the indexing thread (pipeline.c) owns the index; the
  * watching thread (watch.c) asks the brokers; the network thread (lib/http) answers from
  * progress.c. */
-#include <stdio.h>
-
 #include "daemon.h"
 #include "deadletter.h"
 #include "http.h"
 #include "log.h"
 #include "pipeline.h"
-#include "place.h"
 
 struct indexer {
 	struct schema *schema;
@@ -25,35 +22,6 @@ struct indexer {
 };
 
 extern const unsigned char openapi_json[];
-
-static weir_status load_schema(const struct config *config, struct schema **schema,
-			       struct weir_error *error)
-{
-	const char *given = config_text(config, "schema", "file");
-	WEIR_FREE char *found = given == NULL ? place_schema() : NULL;
-	if (given == NULL && found == NULL)
-		return err_set(error, WEIR_INVALID,
-			       "no schema was installed with Weir: set [schema] file");
-	return schema_load(given != NULL ? given : found, schema, error);
-}
-
-/* --check-config: schema and plug-in are read, the index is not touched. */
-static weir_status check(const struct config *config, struct weir_error *error)
-{
-	struct schema *schema = NULL;
-	struct plugin *plugin = NULL;
-	struct plugin_parameters *parameters = NULL;
-	weir_status status = load_schema(config, &schema, error);
-	if (status == WEIR_OK)
-		status = plugin_load(config_text(config, "backend", "plugin"),
-				     config_text(config, "backend", "plugin_dir"), &plugin, error);
-	if (status == WEIR_OK)
-		status = plugin_parameters_read(plugin, config, &parameters, error);
-	plugin_parameters_destroy(parameters);
-	plugin_destroy(plugin);
-	schema_destroy(schema);
-	return status;
-}
 
 static void answer_positions(struct http_request *request, void *context)
 {
@@ -86,7 +54,7 @@ static weir_status serve_http(struct indexer *indexer, const struct config *conf
 static weir_status start(struct indexer *indexer, const struct config *config,
 			 struct weir_error *error)
 {
-	weir_status status = load_schema(config, &indexer->schema, error);
+	weir_status status = schema_load_configured(config, &indexer->schema, error);
 	if (status == WEIR_OK)
 		status = backend_open(config, indexer->schema->abi, WEIR_MODE_WRITER,
 				      &plugin_default_host, &indexer->backend, error);
@@ -145,7 +113,7 @@ int main(int argc, char **argv)
 	struct weir_error error;
 	int exit_status;
 	if (!daemon_start(&daemon, "indexer", "reads the topics of the schema and feeds the index",
-			  check, argc, argv, &exit_status))
+			  plugin_check, argc, argv, &exit_status))
 		return exit_status;
 	weir_status status = start(&indexer, daemon.config, &error);
 	if (status != WEIR_OK) {

@@ -47,53 +47,32 @@ static bool find_cluster(struct watch *watch)
 	return true;
 }
 
-static bool look_at_partition(struct watch *watch, const char *topic, int32_t partition)
+static void on_partition(void *context, const char *topic, int32_t partition, int64_t begin,
+			 int64_t end)
 {
-	int64_t begin, end;
-	if (rd_kafka_query_watermark_offsets(watch->client, topic, partition, &begin, &end,
-					     ANSWER_TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return false;
-	progress_set_log(watch->progress, topic, partition, begin, end);
-	return true;
-}
-
-/* False: the brokers did not answer. */
-static bool look_at_topic(struct watch *watch, const char *name)
-{
-	const struct rd_kafka_metadata *metadata = NULL;
-	rd_kafka_topic_t *topic = rd_kafka_topic_new(watch->client, name, NULL);
-	if (topic == NULL)
-		return false;
-	rd_kafka_resp_err_t failure =
-		rd_kafka_metadata(watch->client, 0, topic, &metadata, ANSWER_TIMEOUT_MS);
-	rd_kafka_topic_destroy(topic);
-	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return false;
-	bool answered = true;
-	int32_t count = 0;
-	if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
-		count = metadata->topics[0].partition_cnt;
-	rd_kafka_metadata_destroy(metadata);
-	for (int32_t partition = 0; partition < count && answered; partition++)
-		answered = look_at_partition(watch, name, partition);
-	if (answered)
-		progress_set_partitions(watch->progress, name, count);
-	return answered;
+	progress_set_log(context, topic, partition, begin, end);
 }
 
 static void look(struct watch *watch)
 {
 	if (!atomic_load(&watch->has_cluster) && !find_cluster(watch))
 		return;
-	bool answered = true;
-	for (size_t i = 0; i < watch->schema->message_count && answered; i++)
-		answered = look_at_topic(watch, watch->schema->messages[i].topic);
-	if (answered) {
+	struct weir_error error;
+	weir_status status = WEIR_OK;
+	for (size_t i = 0; i < watch->schema->message_count && status == WEIR_OK; i++) {
+		const char *topic = watch->schema->messages[i].topic;
+		int32_t partitions = 0;
+		status = kafka_topic_ends(watch->client, topic, ANSWER_TIMEOUT_MS, on_partition,
+					  watch->progress, &partitions, &error);
+		if (status == WEIR_OK)
+			progress_set_partitions(watch->progress, topic, partitions);
+	}
+	if (status == WEIR_OK) {
 		kafka_note_reached();
 		health_set_good("kafka");
 	} else {
-		health_set_bad("kafka", "the brokers %s do not answer",
-			       config_text(watch->config, "kafka", "brokers"));
+		health_set_bad("kafka", "the brokers %s do not answer: %s",
+			       config_text(watch->config, "kafka", "brokers"), error.message);
 	}
 	progress_report(watch->progress);
 }

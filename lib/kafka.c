@@ -138,3 +138,41 @@ weir_status kafka_cluster_id(rd_kafka_t *client, const struct config *config, in
 	rd_kafka_mem_free(client, id);
 	return *cluster != NULL ? WEIR_OK : err_no_memory(error);
 }
+
+static weir_status count_partitions(rd_kafka_t *client, const char *name, int timeout_ms,
+				    int32_t *partitions, struct weir_error *error)
+{
+	const struct rd_kafka_metadata *metadata = NULL;
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
+	if (topic == NULL)
+		return err_no_memory(error);
+	rd_kafka_resp_err_t failure = rd_kafka_metadata(client, 0, topic, &metadata, timeout_ms);
+	rd_kafka_topic_destroy(topic);
+	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return err_set(error, WEIR_AWAY, "topic %s: %s", name, rd_kafka_err2str(failure));
+	*partitions = 0;
+	if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		*partitions = metadata->topics[0].partition_cnt;
+	rd_kafka_metadata_destroy(metadata);
+	return WEIR_OK;
+}
+
+weir_status kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
+			     kafka_on_partition on_partition, void *context, int32_t *partitions,
+			     struct weir_error *error)
+{
+	int32_t count = 0;
+	weir_status status = count_partitions(client, topic, timeout_ms, &count, error);
+	for (int32_t partition = 0; status == WEIR_OK && partition < count; partition++) {
+		int64_t begin, end;
+		rd_kafka_resp_err_t failure = rd_kafka_query_watermark_offsets(
+			client, topic, partition, &begin, &end, timeout_ms);
+		if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+			return err_set(error, WEIR_AWAY, "topic %s partition %d: %s", topic,
+				       partition, rd_kafka_err2str(failure));
+		on_partition(context, topic, partition, begin, end);
+	}
+	if (status == WEIR_OK)
+		*partitions = count;
+	return status;
+}

@@ -27,6 +27,15 @@ weir_status kafka_set_default(const struct config *config, rd_kafka_conf_t *conf
 weir_status kafka_cluster_id(rd_kafka_t *client, const struct config *config, int timeout_ms,
 			     char **cluster, struct weir_error *error) WEIR_MUST_CHECK;
 
+/* Asks the brokers where the log of a topic begins and ends, a call of on_partition for each of its
+ * partitions. *partitions: 0, the topic does not exist. timeout in milliseconds for each answer;
+ * WEIR_AWAY when one does not come. Blocks: for threads that nobody waits for. */
+typedef void (*kafka_on_partition)(void *context, const char *topic, int32_t partition,
+				   int64_t begin, int64_t end);
+weir_status kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
+			     kafka_on_partition on_partition, void *context, int32_t *partitions,
+			     struct weir_error *error) WEIR_MUST_CHECK;
+
 /* False from "all brokers are down" until something succeeds. librdkafka tells the first and not
  * the second, so whoever sees a delivery, a fetch or an answer says so; both log once. Any thread.
  */

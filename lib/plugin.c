@@ -11,6 +11,7 @@
 #include "log.h"
 #include "moment.h"
 #include "place.h"
+#include "schema.h"
 
 static void host_log(void *context, uint32_t level, const char *line)
 {
@@ -392,7 +393,7 @@ weir_status plugin_parameters_read(const struct plugin *plugin, const struct con
 }
 
 /* A path in the configuration's file counts from its folder, as every path there. */
-static weir_status load_configured(const struct config *config, struct plugin **plugin,
+weir_status plugin_load_configured(const struct config *config, struct plugin **plugin,
 				   struct weir_error *error)
 {
 	const char *given = config_text(config, "backend", "plugin");
@@ -423,12 +424,28 @@ static weir_status open_instance(struct backend *backend, const struct weir_sche
 	return err_set(error, status, "%s", theirs.message);
 }
 
+weir_status plugin_check(const struct config *config, struct weir_error *error)
+{
+	struct schema *schema = NULL;
+	struct plugin *plugin = NULL;
+	struct plugin_parameters *parameters = NULL;
+	weir_status status = schema_load_configured(config, &schema, error);
+	if (status == WEIR_OK)
+		status = plugin_load_configured(config, &plugin, error);
+	if (status == WEIR_OK)
+		status = plugin_parameters_read(plugin, config, &parameters, error);
+	plugin_parameters_destroy(parameters);
+	plugin_destroy(plugin);
+	schema_destroy(schema);
+	return status;
+}
+
 weir_status backend_open(const struct config *config, const struct weir_schema *schema,
 			 uint32_t mode, const struct weir_host *host, struct backend *backend,
 			 struct weir_error *error)
 {
 	struct backend made = {0};
-	weir_status status = load_configured(config, &made.plugin, error);
+	weir_status status = plugin_load_configured(config, &made.plugin, error);
 	if (status == WEIR_OK)
 		status = plugin_parameters_read(made.plugin, config, &made.parameters, error);
 	if (status == WEIR_OK)

@@ -32,8 +32,14 @@ weir_status plugin_parameters_read(const struct plugin *plugin, const struct con
 				   struct weir_error *error) WEIR_MUST_CHECK;
 void plugin_parameters_destroy(struct plugin_parameters *parameters);
 
-/* The whole way from [backend] plugin to an open instance. A path there counts from the folder of
- * the configuration's file. */
+/* The one that [backend] plugin names. A path there counts from the folder of the configuration's
+ * file. */
+weir_status plugin_load_configured(const struct config *config, struct plugin **plugin,
+				   struct weir_error *error) WEIR_MUST_CHECK;
+/* For --check-config: schema, plug-in and its parameters are read; no index is touched. */
+weir_status plugin_check(const struct config *config, struct weir_error *error) WEIR_MUST_CHECK;
+
+/* The whole way from [backend] plugin to an open instance. */
 struct backend {
 	struct plugin *plugin;
 	struct plugin_parameters *parameters;

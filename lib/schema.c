@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "json.h"
+#include "place.h"
 
 #define FILE_LIMIT ((size_t)1 << 20)
 #define MESSAGE_LIMIT 64
@@ -450,6 +451,17 @@ weir_status schema_load(const char *path, struct schema **schema, struct weir_er
 	if (length > FILE_LIMIT)
 		return err_set(error, WEIR_INVALID, "schema %s: larger than 1 MiB", path);
 	return schema_parse(text, length, path, schema, error);
+}
+
+weir_status schema_load_configured(const struct config *config, struct schema **schema,
+				   struct weir_error *error)
+{
+	const char *given = config_text(config, "schema", "file");
+	WEIR_FREE char *found = given == NULL ? place_schema() : NULL;
+	if (given == NULL && found == NULL)
+		return err_set(error, WEIR_INVALID,
+			       "no schema was installed with Weir: set [schema] file");
+	return schema_load(given != NULL ? given : found, schema, error);
 }
 
 /* Compares letter by letter, separators and case put aside. */

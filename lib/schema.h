@@ -35,6 +35,10 @@ struct schema {
 /* Checks everything; the message names file, line or field, what is wrong and what is allowed. */
 weir_status schema_load(const char *path, struct schema **schema,
 			struct weir_error *error) WEIR_MUST_CHECK;
+/* The one that [schema] file names, else the one installed with Weir. */
+struct config;
+weir_status schema_load_configured(const struct config *config, struct schema **schema,
+				   struct weir_error *error) WEIR_MUST_CHECK;
 weir_status schema_parse(const char *text, size_t length, const char *origin,
 			 struct schema **schema, struct weir_error *error) WEIR_MUST_CHECK;
 void schema_destroy(struct schema *schema); /* takes NULL */
