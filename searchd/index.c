@@ -25,7 +25,8 @@ struct index {
 	_Atomic bool open;
 	bool is_serial;
 	int64_t refresh;
-	char last_reason[512]; /* logged already */
+	_Atomic uint64_t newest; /* generation that some session saw last */
+	char last_reason[512];	 /* logged already */
 	struct metric *refreshes, *reruns, *generation;
 };
 
@@ -142,12 +143,15 @@ static weir_status refresh(struct reader *reader, bool now, struct weir_error *e
 		now = true;
 	}
 	int64_t at = moment_monotonic();
-	if (!now && at - reader->refreshed < index->refresh)
+	/* What one client was shown, the next request must not miss. */
+	if (!now && at - reader->refreshed < index->refresh &&
+	    reader->generation == atomic_load(&index->newest))
 		return WEIR_OK;
 	status = operations->refresh(reader->session, &reader->generation, error);
 	if (status != WEIR_OK)
 		return status;
 	reader->refreshed = at;
+	atomic_store(&index->newest, reader->generation);
 	metric_add(index->refreshes, 1);
 	metric_set(index->generation, (double)reader->generation);
 	return WEIR_OK;

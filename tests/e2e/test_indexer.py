@@ -173,7 +173,8 @@ def test_unknown_types_are_counted_and_passed_over(kafka, pair):
 
 def test_dead_letter_too_large_is_cut(kafka, pair):
     resource = confluent_kafka.admin.ConfigResource("topic", "events.dlq", {"max.message.bytes": "20000"})
-    for future in kafka.admin().alter_configs([resource]).values():
+    admin = kafka.admin()
+    for future in admin.alter_configs([resource]).values():
         future.result(30)
     kafka.produce("events.created", "a", b"x" * 50000)
     wait_read(pair, 1)
@@ -183,7 +184,8 @@ def test_dead_letter_too_large_is_cut(kafka, pair):
 
 
 def test_waits_for_the_dead_letter_topic(kafka, make_system):
-    for future in kafka.admin().delete_topics(["events.dlq"]).values():
+    admin = kafka.admin()
+    for future in admin.delete_topics(["events.dlq"]).values():
         future.result(30)
     system = start_pair(make_system(kafka.brokers))
     kafka.produce("events.created", "a", b"{broken")
@@ -253,10 +255,11 @@ def test_term_commits_what_was_collected(kafka, make_system):
 
 
 def test_new_partitions_are_read(kafka, pair):
-    for future in kafka.admin().create_partitions([confluent_kafka.admin.NewPartitions("events.created", 6)]).values():
+    admin = kafka.admin()
+    for future in admin.create_partitions([confluent_kafka.admin.NewPartitions("events.created", 6)]).values():
         future.result(30)
     for partition in range(6):
-        wait_for(lambda: len(kafka.admin().list_topics("events.created", timeout=5).topics["events.created"].partitions) == 6, "partitions")
+        wait_for(lambda: len(admin.list_topics("events.created", timeout=5).topics["events.created"].partitions) == 6, "partitions")
         kafka.produce("events.created", None, json.dumps({"EventId": identity(), "Title": "Spread"}), partition=partition)
     pair.wait_total(6)
 
