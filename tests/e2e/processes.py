@@ -165,7 +165,7 @@ class Kafka(Process):
 
     def produce(self, topic, key, value, headers=None, producer=None, **more):
         """One message, acknowledged when this returns (unless a producer is given: flush it)."""
-        own = producer or self.producer()
+        own = self.producer() if producer is None else producer  # an idle producer is falsy
         own.produce(topic, key=key, value=value, headers=headers, **more)
         if producer is None:
             assert own.flush(30) == 0
