@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * readers.h - the threads that answer GET: one event, a page of events, a history. */
+#ifndef READERS_H
+#define READERS_H
+
+#include "http.h"
+#include "store.h"
+
+struct readers;
+
+weir_status readers_start(const char *database, size_t count, struct http_queue *queue,
+			  struct readers **readers, struct weir_error *error) WEIR_MUST_CHECK;
+/* After http_queue_close. Takes NULL. */
+void readers_stop(struct readers *readers);
+
+#endif
