@@ -35,7 +35,7 @@ void *arena_allocate(struct arena *arena, size_t size)
 
 char *arena_copy(struct arena *arena, const void *bytes, size_t length)
 {
-	char *copy = arena_allocate(arena, length + 1);
+	char *copy = length < SIZE_MAX ? arena_allocate(arena, length + 1) : NULL;
 	if (copy == NULL)
 		return NULL;
 	if (length > 0)
@@ -55,13 +55,17 @@ static void free_blocks(struct arena_block *block)
 
 void arena_reset(struct arena *arena)
 {
-	if (arena->blocks == NULL)
+	struct arena_block *kept = arena->blocks;
+	while (kept != NULL && kept->size > BLOCK_SIZE) {
+		arena->blocks = kept->next;
+		free(kept);
+		kept = arena->blocks;
+	}
+	if (kept == NULL)
 		return;
-	free_blocks(arena->blocks->next);
-	arena->blocks->next = NULL;
-	arena->blocks->used = 0;
-	if (arena->blocks->size > BLOCK_SIZE)
-		arena_finish(arena);
+	free_blocks(kept->next);
+	kept->next = NULL;
+	kept->used = 0;
 }
 
 void arena_finish(struct arena *arena)

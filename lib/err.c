@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 #include "err.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <utf8proc.h>
 
-/* Cuts text, which fills its array, before a UTF-8 sequence that did not fit whole. */
-static void trim_partial_sequence(char *text)
+/* What has to be one line of UTF-8 may quote anything, and "%.60s" cuts where it likes. A sequence
+ * that the array's end cut goes; whatever else is no text becomes a question mark. */
+static void make_one_line(char *text, bool cut)
 {
-	size_t length = strlen(text), start = length;
-	while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-		start--;
-	if (start == 0)
-		return;
-	unsigned char lead = (unsigned char)text[start - 1];
-	size_t expected = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-	if (length - (start - 1) < expected)
-		text[start - 1] = '\0';
+	size_t length = strlen(text);
+	for (size_t at = 0; at < length;) {
+		utf8proc_int32_t point;
+		utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
+							 (utf8proc_ssize_t)(length - at), &point);
+		if (size <= 0 && cut && length - at < 4 && ((unsigned char)text[at] & 0xC0) == 0xC0)
+			text[at] = '\0';
+		else if (size <= 0)
+			text[at] = '?';
+		else if (size == 1 && (point < 0x20 || point == 0x7F))
+			text[at] = ' ';
+		if (text[at] == '\0')
+			return;
+		at += size > 0 ? (size_t)size : 1;
+	}
 }
 
 weir_status err_set_va(struct weir_error *error, weir_status status, const char *format,
@@ -28,11 +37,7 @@ weir_status err_set_va(struct weir_error *error, weir_status status, const char 
 	int length = vsnprintf(line.message, sizeof(line.message), format, arguments);
 	if (length < 0)
 		strcpy(line.message, "an error whose message could not be written");
-	for (char *byte = line.message; *byte != '\0'; byte++)
-		if ((unsigned char)*byte < 0x20 || *byte == 0x7F)
-			*byte = ' ';
-	if (length >= (int)sizeof(line.message))
-		trim_partial_sequence(line.message);
+	make_one_line(line.message, length >= (int)sizeof(line.message));
 	*error = line;
 	return status;
 }

@@ -22,7 +22,7 @@ enum {
 #define WEIR_PRINTF(string, first) __attribute__((__format__(__printf__, string, first)))
 
 /* Writes the formatted line into *error (NULL is allowed), control characters turned into spaces,
- * cut at the end of a UTF-8 sequence. Returns status, so that it can stand in a return statement.
+ * bytes that are not UTF-8 into question marks, cut at the end of a UTF-8 sequence. Returns status, so that it can stand in a return statement.
  */
 weir_status err_set(struct weir_error *error, weir_status status, const char *format, ...)
 	WEIR_PRINTF(3, 4);

@@ -166,9 +166,9 @@ static bool decode_escape(const char *json, size_t length, size_t *at, struct bu
 	}
 	if (name != 'u' || *at + 4 >= length)
 		return false;
-	char digits[5] = {json[*at + 1], json[*at + 2], json[*at + 3], json[*at + 4], '\0'}, *end;
-	unsigned long point = strtoul(digits, &end, 16);
-	if (*end != '\0' || point >= 0x80)
+	char digits[5] = {json[*at + 1], json[*at + 2], json[*at + 3], json[*at + 4], '\0'};
+	unsigned long point = strtoul(digits, NULL, 16);
+	if (strspn(digits, "0123456789abcdefABCDEF") != 4 || point >= 0x80)
 		return false;
 	buffer_append_char(out, (char)point);
 	*at += 4;
@@ -179,13 +179,15 @@ bool json_string_decode(const char *json, size_t length, struct buffer *out)
 {
 	if (length < 2 || json[0] != '"' || json[length - 1] != '"')
 		return false;
-	size_t copied = 1;
+	size_t copied = 1, begin = out->length;
 	for (size_t i = 1; i < length - 1; i++) {
-		if (json[i] != '\\')
+		if (json[i] != '\\' && json[i] != '"')
 			continue;
 		buffer_append(out, json + copied, i - copied);
-		if (!decode_escape(json, length - 1, &i, out))
+		if (json[i] == '"' || !decode_escape(json, length - 1, &i, out)) {
+			out->length = begin;
 			return false;
+		}
 		copied = i + 1;
 	}
 	buffer_append(out, json + copied, length - 1 - copied);

@@ -65,6 +65,8 @@ void log_line(uint32_t level, const char *event, const char *format, ...)
 	moment_format(moment_now(), now);
 	int length = snprintf(line, sizeof(line), "%s level=%s process=%s event=%s ", now,
 			      level_name(level), process_name, event);
+	if (length < 0 || length > (int)sizeof(line) - 2)
+		length = length < 0 ? 0 : (int)sizeof(line) - 2;
 	va_list arguments;
 	va_start(arguments, format);
 	int rest = vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
@@ -87,6 +89,8 @@ struct log_quoted log_quote(const char *text)
 	quoted.text[length++] = '"';
 	for (const char *byte = text; *byte != '\0' && length < 400; byte++) {
 		unsigned char value = (unsigned char)*byte;
+		if (value >= 0xC0 && length > 396) /* the cut is not inside a character */
+			break;
 		if (value == '"' || value == '\\') {
 			quoted.text[length++] = '\\';
 			quoted.text[length++] = *byte;

@@ -9,6 +9,8 @@
 
 #define SECOND INT64_C(1000000)
 #define DAY (86400 * SECOND)
+#define FIRST (-62135596800 * SECOND)	 /* 0001-01-01T00:00:00Z */
+#define LAST (253402300800 * SECOND - 1) /* 9999-12-31T23:59:59.999999Z */
 
 static int64_t clock_microseconds(clockid_t clock)
 {
@@ -65,6 +67,11 @@ static bool take_char(struct cursor *cursor, char wanted)
 	return true;
 }
 
+static bool next_is_digit(const struct cursor *cursor)
+{
+	return cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9';
+}
+
 static bool take_digits(struct cursor *cursor, int count, int *value)
 {
 	if (cursor->end - cursor->at < count)
@@ -84,8 +91,10 @@ static bool take_date(struct cursor *cursor, int64_t *days)
 {
 	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	int year, month, day;
-	if (!take_digits(cursor, 4, &year) || !take_char(cursor, '-') ||
-	    !take_digits(cursor, 2, &month) || !take_char(cursor, '-') ||
+	if (!take_digits(cursor, 4, &year))
+		return false;
+	bool dashes = take_char(cursor, '-');
+	if (!take_digits(cursor, 2, &month) || (dashes && !take_char(cursor, '-')) ||
 	    !take_digits(cursor, 2, &day))
 		return false;
 	if (year < 1 || month < 1 || month > 12 || day < 1)
@@ -101,7 +110,7 @@ static bool take_fraction(struct cursor *cursor, int64_t *microseconds)
 {
 	int digits = 0;
 	int64_t value = 0;
-	for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++) {
+	for (; next_is_digit(cursor); cursor->at++) {
 		if (digits < 6)
 			value = value * 10 + (*cursor->at - '0');
 		if (++digits > 9)
@@ -117,13 +126,16 @@ static bool take_time(struct cursor *cursor, int64_t *microseconds)
 {
 	int hour, minute, second = 0;
 	int64_t fraction = 0;
-	if (!take_digits(cursor, 2, &hour) || !take_char(cursor, ':') ||
-	    !take_digits(cursor, 2, &minute))
+	if (!take_digits(cursor, 2, &hour))
 		return false;
-	if (take_char(cursor, ':')) {
+	bool colons = take_char(cursor, ':');
+	if (!take_digits(cursor, 2, &minute))
+		return false;
+	if (colons ? take_char(cursor, ':') : next_is_digit(cursor)) {
 		if (!take_digits(cursor, 2, &second))
 			return false;
-		if (take_char(cursor, '.') && !take_fraction(cursor, &fraction))
+		if ((take_char(cursor, '.') || take_char(cursor, ',')) &&
+		    !take_fraction(cursor, &fraction))
 			return false;
 	}
 	bool midnight = hour == 24 && minute == 0 && second == 0 && fraction == 0;
@@ -139,6 +151,7 @@ static bool take_zone(struct cursor *cursor, int64_t *offset)
 	int hours, minutes = 0;
 	if (cursor->at == cursor->end || take_char(cursor, 'Z') || take_char(cursor, 'z'))
 		return true;
+	take_char(cursor, ' ');
 	bool negative = take_char(cursor, '-');
 	if (!negative && !take_char(cursor, '+'))
 		return false;
@@ -152,6 +165,19 @@ static bool take_zone(struct cursor *cursor, int64_t *offset)
 	if (hours > 23 || minutes > 59)
 		return false;
 	*offset = (hours * 60 + minutes) * 60 * SECOND * (negative ? -1 : 1);
+	return true;
+}
+
+/* .NET's least and greatest times come with offsets too, "0001-01-01T00:00:00+01:00", and would
+ * fall out of what can be written. They stay at the edge. */
+static bool within_range(int64_t *moment)
+{
+	if (*moment < FIRST - DAY || *moment > LAST + DAY)
+		return false;
+	if (*moment < FIRST)
+		*moment = FIRST;
+	if (*moment > LAST)
+		*moment = LAST;
 	return true;
 }
 
@@ -176,7 +202,10 @@ static bool parse_ticks(const char *text, size_t length, int64_t *moment)
 	int64_t ignored = 0;
 	if (digits == 0 || !take_zone(&zone, &ignored) || zone.at != end)
 		return false;
-	*moment = (negative ? -value : value) * 1000;
+	value *= negative ? -1000 : 1000;
+	if (!within_range(&value))
+		return false;
+	*moment = value;
 	return true;
 }
 
@@ -198,7 +227,10 @@ bool moment_parse(const char *text, size_t length, int64_t *moment, bool *date_o
 		 !take_time(&cursor, &time_of_day) || !take_zone(&cursor, &offset) ||
 		 cursor.at != cursor.end)
 		return false;
-	*moment = days * DAY + time_of_day - offset;
+	int64_t parsed = days * DAY + time_of_day - offset;
+	if (!within_range(&parsed))
+		return false;
+	*moment = parsed;
 	if (date_only != NULL)
 		*date_only = no_time;
 	return true;

@@ -12,10 +12,11 @@ int64_t moment_now(void); /* wall clock */
 int64_t
 moment_monotonic(void); /* microseconds of CLOCK_MONOTONIC; only differences mean anything */
 
-/* Reads every ISO 8601 / .NET form: date alone, date and time with T or a blank, seconds optional,
- * 0 to 9 fraction digits (beyond microseconds cut off), Z, +hh:mm, +hhmm, +hh or nothing (UTC), and
- * "/Date(ms)/". date_only (may be NULL) tells whether no time was given. False: it is no such text.
- */
+/* Reads every ISO 8601 / .NET form of a calendar date: date alone, date and time with T or a blank,
+ * with dashes and colons or without ("20260101T100000Z"), seconds optional, up to 9 fraction digits
+ * behind a point or a comma (beyond microseconds cut off), Z, +hh:mm, +hhmm, +hh or nothing (UTC),
+ * and "/Date(ms)/". An offset that leads out of the years 1 to 9999 leads to their edge. date_only
+ * (may be NULL) tells whether no time was given. False: it is no such text. */
 bool moment_parse(const char *text, size_t length, int64_t *moment, bool *date_only);
 
 #define MOMENT_TEXT_SIZE 32
