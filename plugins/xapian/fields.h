@@ -3,10 +3,13 @@
  *
  *   Q<id>            the document of the id
  *   L, H             every live, every hidden document
- *   W<field><word>   a word as it stands in the field, with positions
- *   Z<field><stem>   what a word of a text field with a language stems to
+ *   W<field><word>   a word as it stands in the field
  *   E<field><value>  a keyword or boolean that may be filtered by, byte for byte
- *   slot 0 the id, slot 1 applied_at of a hidden document, from slot 2 on the fields */
+ *   slot 0 the id, slot 1 applied_at of a hidden document, slot 2 the words in their order, from
+ *   slot 3 on the fields
+ *
+ * There are no terms for stems: the index keeps, for each stem, the words that come to it
+ * (forms.h), and a query asks for those. That halves the postings to write. */
 #ifndef FIELDS_H
 #define FIELDS_H
 
@@ -19,14 +22,14 @@
 #define TERM_HIDDEN "H"
 #define TERM_ID 'Q'
 #define TERM_WORD 'W'
-#define TERM_STEM 'Z'
 #define TERM_EXACT 'E'
 #define TERM_PREFIX_LENGTH 2 /* kind and field */
 #define FIELD_LIMIT 200	     /* a field's number is one byte of a term, and not NUL */
 
 #define SLOT_ID 0
 #define SLOT_APPLIED_AT 1
-#define SLOT_FIELDS 2
+#define SLOT_WORDS 2
+#define SLOT_FIELDS 3
 
 struct field {
 	char *name;

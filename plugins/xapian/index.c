@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "error.h"
+#include "sequence.h"
+#include "words.h"
 
 #define DATA_HEAD_LENGTH 10 /* version, kind, length of the id */
 #define DATA_LIVE 'L'
@@ -18,14 +20,15 @@ void index_builder_finish(struct index_builder *builder)
 {
 	bytes_finish(&builder->text);
 	bytes_finish(&builder->data);
+	bytes_finish(&builder->sequence);
+	forms_finish(&builder->forms);
 	free(builder->terms);
 	free(builder->slots);
 	*builder = (struct index_builder){0};
 }
 
 /* The term is what text has from start on. */
-static bool add_term(struct index_builder *builder, size_t start, uint32_t position,
-		     uint32_t frequency)
+static bool add_term(struct index_builder *builder, size_t start, uint32_t frequency)
 {
 	struct xapian_term *terms = array_grow(builder->terms, builder->term_count,
 					       &builder->term_capacity, sizeof(*terms));
@@ -33,14 +36,14 @@ static bool add_term(struct index_builder *builder, size_t start, uint32_t posit
 		return false;
 	builder->terms = terms;
 	terms[builder->term_count++] = (struct xapian_term){
-		(uint32_t)start, (uint32_t)(builder->text.length - start), position, frequency};
+		(uint32_t)start, (uint32_t)(builder->text.length - start), frequency};
 	return true;
 }
 
 static bool add_marker(struct index_builder *builder, const char *term)
 {
 	size_t start = builder->text.length;
-	return bytes_append(&builder->text, term, strlen(term)) && add_term(builder, start, 0, 0);
+	return bytes_append(&builder->text, term, strlen(term)) && add_term(builder, start, 0);
 }
 
 static bool add_slot(struct index_builder *builder, uint32_t slot, const char *value, size_t length)
@@ -67,7 +70,6 @@ struct word_context {
 	struct index_builder *builder;
 	struct stems *stems;
 	size_t field;
-	uint32_t position;
 };
 
 static bool add_word(void *context, const char *word, size_t length)
@@ -76,15 +78,25 @@ static bool add_word(void *context, const char *word, size_t length)
 	struct index_builder *builder = words->builder;
 	size_t start = builder->text.length;
 	if (!term_append(&builder->text, TERM_WORD, words->field, word, length) ||
-	    !add_term(builder, start, ++words->position, 1))
+	    !add_term(builder, start, 1) || !sequence_add(&builder->sequence, word, length))
 		return false;
-	const char *stem;
-	size_t stem_length;
-	if (!stems_find(words->stems, words->field, word, length, &stem, &stem_length))
+	struct stem stem;
+	if (!stems_find(words->stems, words->field, word, length, &stem) || !stem.is_new)
 		return true;
-	start = builder->text.length;
-	return term_append(&builder->text, TERM_STEM, words->field, stem, stem_length) &&
-	       add_term(builder, start, 0, 1);
+	bool own = stem.length == length && memcmp(stem.text, word, length) == 0;
+	return own || forms_note(&builder->forms, &stem, word, length);
+}
+
+static bool add_words(struct index_builder *builder, struct stems *stems, size_t field,
+		      const struct weir_value *value)
+{
+	struct word_context words = {builder, stems, field};
+	size_t start;
+	if (!sequence_begin(&builder->sequence, field, &start) ||
+	    !words_split(value->text, value->text_length, add_word, &words))
+		return false;
+	sequence_end(&builder->sequence, start);
+	return true;
 }
 
 static bool add_exact(struct index_builder *builder, size_t field, const struct weir_value *value)
@@ -97,7 +109,7 @@ static bool add_exact(struct index_builder *builder, size_t field, const struct 
 		length = 1;
 	}
 	return term_append_exact(&builder->text, field, text, length) &&
-	       add_term(builder, start, 0, 0);
+	       add_term(builder, start, 0);
 }
 
 static bool add_field_slot(struct index_builder *builder, size_t field,
@@ -120,9 +132,7 @@ static bool add_value(struct index_builder *builder, const struct fields *fields
 {
 	size_t number = (size_t)value->field;
 	const struct field *field = &fields->fields[number];
-	struct word_context words = {builder, stems, number, 0};
-	if (field_has_words(field) &&
-	    !words_split(value->text, value->text_length, add_word, &words))
+	if (field_has_words(field) && !add_words(builder, stems, number, value))
 		return false;
 	if (field_has_exact(field) && !add_exact(builder, number, value))
 		return false;
@@ -175,7 +185,7 @@ static bool build(struct index_builder *builder, const struct fields *fields, st
 {
 	bool live = document->kind == WEIR_KIND_LIVE;
 	if (!index_append_id(&builder->text, document->id, document->id_length) ||
-	    !add_term(builder, 0, 0, 0) || !add_marker(builder, live ? TERM_LIVE : TERM_HIDDEN) ||
+	    !add_term(builder, 0, 0) || !add_marker(builder, live ? TERM_LIVE : TERM_HIDDEN) ||
 	    !add_data(builder, document))
 		return false;
 	if (!live)
@@ -186,7 +196,8 @@ static bool build(struct index_builder *builder, const struct fields *fields, st
 	for (size_t i = 0; i < document->value_count; i++)
 		if (!add_value(builder, fields, stems, document->values[i]))
 			return false;
-	return true;
+	return builder->sequence.length == 0 ||
+	       add_slot(builder, SLOT_WORDS, builder->sequence.data, builder->sequence.length);
 }
 
 weir_status index_document(struct index_builder *builder, const struct fields *fields,
@@ -194,7 +205,7 @@ weir_status index_document(struct index_builder *builder, const struct fields *f
 			   struct xapian_document *out, struct weir_verdict *verdict,
 			   struct weir_error *error)
 {
-	builder->text.length = builder->data.length = 0;
+	builder->text.length = builder->data.length = builder->sequence.length = 0;
 	builder->term_count = builder->slot_count = 0;
 	const char *reason = refusal(fields, document);
 	if (reason != NULL) {

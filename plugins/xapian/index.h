@@ -4,8 +4,8 @@
 #define INDEX_H
 
 #include "fields.h"
+#include "forms.h"
 #include "stems.h"
-#include "words.h"
 #include "xapian_c.h"
 
 /* Memory for one document at a time. */
@@ -16,6 +16,8 @@ struct index_builder {
 	struct xapian_slot *slots;
 	size_t slot_count, slot_capacity;
 	struct bytes data;
+	struct bytes sequence;
+	struct forms forms; /* what the documents so far have brought; forms_write empties it */
 };
 
 void index_builder_finish(struct index_builder *builder);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "error.h"
+#include "forms.h"
+#include "sequence.h"
 #include "words.h"
 
 #define DEPTH_LIMIT 256
@@ -21,6 +23,7 @@ struct build {
 	struct query_builder *builder;
 	const struct fields *fields;
 	struct stems *stems;
+	struct xapian_database *database; /* the forms of a word are asked of it */
 	weir_status status;
 	struct weir_error *error;
 };
@@ -29,6 +32,7 @@ void query_builder_finish(struct query_builder *builder)
 {
 	bytes_finish(&builder->text);
 	bytes_finish(&builder->words);
+	bytes_finish(&builder->forms);
 	free(builder->steps);
 	free(builder->places);
 	*builder = (struct query_builder){0};
@@ -119,13 +123,48 @@ static enum outcome split(struct build *build, const struct weir_query *query)
 typedef enum outcome in_field(struct build *build, size_t field, const struct weir_query *query,
 			      size_t first);
 
-static enum outcome push_word(struct build *build, enum xapian_step_kind kind, char term,
-			      size_t field, const char *word, size_t length)
+static enum outcome push_word(struct build *build, enum xapian_step_kind kind, size_t field,
+			      const char *word, size_t length)
 {
 	size_t start = build->builder->text.length;
-	if (!term_append(&build->builder->text, term, field, word, length))
+	if (!term_append(&build->builder->text, TERM_WORD, field, word, length))
 		return no_memory(build);
 	return push_text(build, kind, start);
+}
+
+/* A stem that is its own is a form as well, though it is not written down. */
+static bool is_own_stem(struct build *build, size_t field, const char *text, size_t length)
+{
+	struct stem again;
+	return !stems_find(build->stems, field, text, length, &again) ||
+	       (again.length == length && memcmp(again.text, text, length) == 0);
+}
+
+/* The words of the index that come to the same stem, as one. */
+static enum outcome push_forms(struct build *build, size_t field, const struct stem *stem)
+{
+	struct bytes *forms = &build->builder->forms;
+	char own[STEM_LIMIT];
+	size_t own_length = stem->length;
+	uint32_t made = 0;
+	forms->length = 0;
+	memcpy(own, stem->text, own_length);
+	build->status = forms_read(build->database, stem, forms, build->error);
+	if (build->status != WEIR_OK)
+		return FAILED;
+	for (size_t at = 0; at < forms->length; made++) {
+		const char *form = forms->data + at;
+		size_t length = strlen(form);
+		if (push_word(build, XAPIAN_STEP_TERM, field, form, length) == FAILED)
+			return FAILED;
+		at += length + 1;
+	}
+	if (made == 0 || is_own_stem(build, field, own, own_length)) {
+		if (push_word(build, XAPIAN_STEP_TERM, field, own, own_length) == FAILED)
+			return FAILED;
+		made++;
+	}
+	return push_join(build, XAPIAN_STEP_SYNONYMS, made);
 }
 
 static enum outcome word_in_field(struct build *build, size_t field, const struct weir_query *query,
@@ -133,11 +172,12 @@ static enum outcome word_in_field(struct build *build, size_t field, const struc
 {
 	(void)query;
 	const struct query_word *place = &build->builder->places[index];
-	const char *word = build->builder->words.data + place->offset, *stem;
-	size_t stem_length;
-	if (stems_find(build->stems, field, word, place->length, &stem, &stem_length))
-		return push_word(build, XAPIAN_STEP_TERM, TERM_STEM, field, stem, stem_length);
-	return push_word(build, XAPIAN_STEP_TERM, TERM_WORD, field, word, place->length);
+	const char *word = build->builder->words.data + place->offset;
+	struct stem stem;
+	if (stems_find(build->stems, field, word, place->length, &stem) &&
+	    stem.length <= STEM_LIMIT)
+		return push_forms(build, field, &stem);
+	return push_word(build, XAPIAN_STEP_TERM, field, word, place->length);
 }
 
 static enum outcome beginning_in_field(struct build *build, size_t field,
@@ -147,8 +187,31 @@ static enum outcome beginning_in_field(struct build *build, size_t field,
 	const struct query_word *place = &build->builder->places[index];
 	/* Of a word that is cut, only so much is sure to stand in the index. */
 	size_t length = place->length > WORD_LIMIT ? WORD_LIMIT : place->length;
-	return push_word(build, XAPIAN_STEP_BEGINNING, TERM_WORD, field,
+	return push_word(build, XAPIAN_STEP_BEGINNING, field,
 			 build->builder->words.data + place->offset, length);
+}
+
+/* The documents with all of these words, in the wanted order. */
+static enum outcome push_check(struct build *build, size_t field, const struct weir_query *query)
+{
+	struct query_builder *builder = build->builder;
+	uint32_t count = (uint32_t)builder->word_count;
+	uint32_t more = query->distance < UINT16_MAX ? query->distance : UINT16_MAX;
+	struct sequence_wanted wanted = {(uint32_t)field, count, more == 0 ? 0 : count + more};
+	size_t start = builder->text.length;
+	if (!bytes_append(&builder->text, &wanted, sizeof(wanted)))
+		return no_memory(build);
+	for (size_t i = 0; i < count; i++)
+		if (!sequence_add(&builder->text, builder->words.data + builder->places[i].offset,
+				  builder->places[i].length))
+			return no_memory(build);
+	return push(build, (struct xapian_step){
+				   .kind = XAPIAN_STEP_CHECK,
+				   .slot = SLOT_WORDS,
+				   .accepts = sequence_accepts,
+				   .offset = (uint32_t)start,
+				   .length = (uint32_t)(builder->text.length - start),
+			   });
 }
 
 static enum outcome phrase_in_field(struct build *build, size_t field,
@@ -157,18 +220,15 @@ static enum outcome phrase_in_field(struct build *build, size_t field,
 	struct query_builder *builder = build->builder;
 	uint32_t count = (uint32_t)(builder->word_count - first);
 	for (size_t i = first; i < builder->word_count; i++)
-		if (push_word(build, XAPIAN_STEP_TERM, TERM_WORD, field,
+		if (push_word(build, XAPIAN_STEP_TERM, field,
 			      builder->words.data + builder->places[i].offset,
 			      builder->places[i].length) == FAILED)
 			return FAILED;
 	if (count == 1)
 		return MADE;
-	uint32_t more = query->distance < UINT16_MAX ? query->distance : UINT16_MAX;
-	return push(build, (struct xapian_step){
-				   .kind = more == 0 ? XAPIAN_STEP_PHRASE : XAPIAN_STEP_NEAR,
-				   .count = count,
-				   .window = count + more,
-			   });
+	if (push_check(build, field, query) == FAILED)
+		return FAILED;
+	return push_join(build, XAPIAN_STEP_AND, count + 1);
 }
 
 /* The field that the query names, or any of those that are searched. */
@@ -411,12 +471,13 @@ static enum outcome build_node(struct build *build, const struct weir_query *que
 }
 
 weir_status query_build(struct query_builder *builder, const struct fields *fields,
-			struct stems *stems, const struct weir_query *query,
-			struct xapian_query *out, struct weir_error *error)
+			struct stems *stems, struct xapian_database *database,
+			const struct weir_query *query, struct xapian_query *out,
+			struct weir_error *error)
 {
 	builder->text.length = 0;
 	builder->step_count = 0;
-	struct build build = {builder, fields, stems, WEIR_OK, error};
+	struct build build = {builder, fields, stems, database, WEIR_OK, error};
 	enum outcome outcome = build_node(&build, query, 0);
 	if (outcome == WORDLESS)
 		outcome = push_nothing(&build);

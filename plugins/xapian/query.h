@@ -20,13 +20,15 @@ struct query_builder {
 		size_t offset, length;
 	} * places; /* of words in words */
 	size_t word_count, place_capacity;
+	struct bytes forms; /* of one word */
 };
 
 void query_builder_finish(struct query_builder *builder);
 
 /* *out points into builder. WEIR_RETRY: no memory. WEIR_FATAL: not a tree that the header knows. */
 weir_status query_build(struct query_builder *builder, const struct fields *fields,
-			struct stems *stems, const struct weir_query *query,
-			struct xapian_query *out, struct weir_error *error);
+			struct stems *stems, struct xapian_database *database,
+			const struct weir_query *query, struct xapian_query *out,
+			struct weir_error *error);
 
 #endif

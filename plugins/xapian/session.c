@@ -188,11 +188,11 @@ weir_status session_search(weir_session *session, const struct weir_search *sear
 {
 	const struct fields *fields = &session->instance->fields;
 	struct xapian_query query, filter;
-	weir_status status =
-		query_build(&session->query, fields, session->stems, search->query, &query, error);
+	weir_status status = query_build(&session->query, fields, session->stems, session->database,
+					 search->query, &query, error);
 	if (status == WEIR_OK && search->filter != NULL)
-		status = query_build(&session->filter, fields, session->stems, search->filter,
-				     &filter, error);
+		status = query_build(&session->filter, fields, session->stems, session->database,
+				     search->filter, &filter, error);
 	if (status == WEIR_OK)
 		status = make_keys(session, search, error);
 	if (status != WEIR_OK)

@@ -9,7 +9,7 @@
 
 /* Open addressing, at most half full; forgets everything when it is, which costs less than keeping
  * an order of use. */
-#define SLOT_COUNT (1U << 16)
+#define SLOT_COUNT (1U << 18)
 #define ENTRY_LIMIT (SLOT_COUNT / 2)
 
 struct entry {
@@ -96,6 +96,20 @@ static uint32_t hash_word(const char *word, size_t length)
 	return hash ^ hash >> 15;
 }
 
+static void forget(struct language *language)
+{
+	if (language->entry_count > 0)
+		memset(language->entries, 0, SLOT_COUNT * sizeof(*language->entries));
+	language->entry_count = 0;
+	language->text.length = 0;
+}
+
+void stems_forget(struct stems *stems)
+{
+	for (size_t i = 0; i < stems->language_count; i++)
+		forget(&stems->languages[i]);
+}
+
 /* The word's entry, or the free one that it may take; NULL: no memory for a table. */
 static struct entry *find_entry(struct language *language, uint32_t hash, const char *word,
 				size_t length)
@@ -104,11 +118,8 @@ static struct entry *find_entry(struct language *language, uint32_t hash, const 
 		language->entries = calloc(SLOT_COUNT, sizeof(*language->entries));
 	if (language->entries == NULL)
 		return NULL;
-	if (language->entry_count >= ENTRY_LIMIT) {
-		memset(language->entries, 0, SLOT_COUNT * sizeof(*language->entries));
-		language->entry_count = 0;
-		language->text.length = 0;
-	}
+	if (language->entry_count >= ENTRY_LIMIT)
+		forget(language);
 	uint32_t place = hash % SLOT_COUNT;
 	for (;;) {
 		struct entry *entry = &language->entries[place];
@@ -135,30 +146,28 @@ static void remember(struct language *language, struct entry *entry, uint32_t ha
 }
 
 bool stems_find(struct stems *stems, size_t field, const char *word, size_t length,
-		const char **stem, size_t *stem_length)
+		struct stem *stem)
 {
 	size_t place = stems->of_field[field];
 	if (place >= stems->language_count)
 		return false;
-	*stem = word;
-	*stem_length = length;
+	struct language *language = &stems->languages[place];
+	*stem = (struct stem){language->name, word, length, false};
 	bool digit = length > 0 && word[0] >= '0' && word[0] <= '9';
 	if (length == 0 || length > STEM_LIMIT || digit)
 		return true;
-	struct language *language = &stems->languages[place];
 	uint32_t hash = hash_word(word, length);
 	struct entry *entry = find_entry(language, hash, word, length);
 	if (entry != NULL && entry->length != 0) {
-		*stem = language->text.data + entry->offset + entry->length;
-		*stem_length = entry->stem_length;
+		stem->text = language->text.data + entry->offset + entry->length;
+		stem->length = entry->stem_length;
 		return true;
 	}
 	size_t made = xapian_stem(language->stemmer, word, length, stems->stem, STEM_LIMIT);
 	if (made == 0)
 		return true;
-	*stem = stems->stem;
-	*stem_length = made;
+	*stem = (struct stem){language->name, stems->stem, made, true};
 	if (entry != NULL)
-		remember(language, entry, hash, word, length, *stem, made);
+		remember(language, entry, hash, word, length, stems->stem, made);
 	return true;
 }

@@ -164,7 +164,7 @@ weir_status writer_apply(weir_instance *instance, const struct weir_document *co
 		if (status != WEIR_OK)
 			return status;
 	}
-	return WEIR_OK;
+	return forms_write(&instance->builder.forms, instance->database, error);
 }
 
 weir_status writer_commit(weir_instance *instance, const struct weir_position *const *positions,
@@ -180,6 +180,9 @@ weir_status writer_commit(weir_instance *instance, const struct weir_position *c
 
 weir_status writer_abandon(weir_instance *instance, struct weir_error *error)
 {
+	/* The forms that were written down are dropped too. */
+	instance->builder.forms.count = 0;
+	stems_forget(instance->stems);
 	return xapian_cancel(instance->database, error);
 }
 

@@ -190,6 +190,100 @@ class Watch : public Xapian::MatchDecider
 	}
 };
 
+/* The documents whose value in a slot is accepted. An AND asks check() for those that its cheaper
+ * parts have left. */
+class Check : public Xapian::PostingSource
+{
+	uint32_t slot;
+	xapian_accepts *accepts;
+	std::string text;
+	Xapian::Database database;
+	Xapian::ValueIterator value;
+	bool started = false;
+
+	bool accepted() const
+	{
+		std::string bytes = *value;
+		return accepts(text.data(), text.size(), bytes.data(), bytes.size());
+	}
+
+	void start()
+	{
+		value = database.valuestream_begin(slot);
+		started = true;
+	}
+
+	void settle()
+	{
+		while (!at_end() && !accepted())
+			++value;
+	}
+
+      public:
+	Check(const struct xapian_step &step, const std::string &text_)
+	    : slot(step.slot), accepts(step.accepts), text(text_)
+	{
+	}
+
+	void init(const Xapian::Database &database_) override
+	{
+		database = database_;
+		started = false;
+	}
+
+	Xapian::doccount get_termfreq_min() const override
+	{
+		return 0;
+	}
+	Xapian::doccount get_termfreq_est() const override
+	{
+		return database.get_value_freq(slot);
+	}
+	Xapian::doccount get_termfreq_max() const override
+	{
+		return database.get_value_freq(slot);
+	}
+
+	void next(double) override
+	{
+		if (started)
+			++value;
+		else
+			start();
+		settle();
+	}
+
+	void skip_to(Xapian::docid docid, double) override
+	{
+		if (!started)
+			start();
+		if (!at_end())
+			value.skip_to(docid);
+		settle();
+	}
+
+	bool check(Xapian::docid docid, double) override
+	{
+		if (!started)
+			start();
+		if (at_end())
+			return true;
+		if (!value.check(docid))
+			return false;
+		return at_end() || (value.get_docid() == docid && accepted());
+	}
+
+	bool at_end() const override
+	{
+		return started && value == Xapian::ValueIterator();
+	}
+
+	Xapian::docid get_docid() const override
+	{
+		return value.get_docid();
+	}
+};
+
 Xapian::Query combine(const struct xapian_query *source, const struct xapian_step &step,
 		      std::vector<Xapian::Query>::iterator first)
 {
@@ -211,10 +305,10 @@ Xapian::Query combine(const struct xapian_query *source, const struct xapian_ste
 		return Query(Query::OP_OR, first, last);
 	case XAPIAN_STEP_BUT:
 		return Query(Query::OP_AND_NOT, first[0], first[1]);
-	case XAPIAN_STEP_PHRASE:
-		return Query(Query::OP_PHRASE, first, last, step.window);
-	case XAPIAN_STEP_NEAR:
-		return Query(Query::OP_NEAR, first, last, step.window);
+	case XAPIAN_STEP_SYNONYMS:
+		return Query(Query::OP_SYNONYM, first, last);
+	case XAPIAN_STEP_CHECK:
+		return Query((new Check(step, text))->release());
 	case XAPIAN_STEP_SCALE:
 		return Query(Query::OP_SCALE_WEIGHT, first[0], step.scale);
 	case XAPIAN_STEP_NOTHING:
@@ -464,10 +558,7 @@ weir_status xapian_replace(struct xapian_database *database, uint32_t docid,
 		for (size_t i = 0; i < source->term_count; i++) {
 			const struct xapian_term &term = source->terms[i];
 			name.assign(source->text + term.offset, term.length);
-			if (term.position != 0)
-				document.add_posting(name, term.position, term.frequency);
-			else
-				document.add_term(name, term.frequency);
+			document.add_term(name, term.frequency);
 		}
 		for (size_t i = 0; i < source->slot_count; i++) {
 			const struct xapian_slot &slot = source->slots[i];

@@ -58,9 +58,9 @@ weir_status xapian_each_term(struct xapian_database *database, const char *prefi
 			     const char *start, size_t start_length, xapian_on_pair *on_pair,
 			     void *context, struct weir_error *error);
 
-/* A term of a document: bytes of text, at a position or none (0). */
+/* A term of a document: bytes of text. One that comes several times counts several times. */
 struct xapian_term {
-	uint32_t offset, length, position;
+	uint32_t offset, length;
 	uint32_t frequency; /* 0: decides, does not score */
 };
 struct xapian_slot {
@@ -95,16 +95,19 @@ enum xapian_step_kind {
 	XAPIAN_STEP_RANGE,     /* the slot's value from text to upper, both included */
 	XAPIAN_STEP_AND,
 	XAPIAN_STEP_OR,
-	XAPIAN_STEP_BUT, /* the first and not the second */
-	XAPIAN_STEP_PHRASE,
-	XAPIAN_STEP_NEAR, /* within window positions, in any order */
+	XAPIAN_STEP_BUT,      /* the first and not the second */
+	XAPIAN_STEP_SYNONYMS, /* OR, scored as if they were one term */
+	XAPIAN_STEP_CHECK,    /* documents whose value in the slot is accepted; dear, so to be
+				 combined by AND with something that leaves few */
 	XAPIAN_STEP_SCALE,
 };
+typedef bool xapian_accepts(const char *text, size_t text_length, const char *value, size_t length);
 struct xapian_step {
 	enum xapian_step_kind kind;
-	uint32_t count, window, slot;
+	uint32_t count, slot;
 	uint32_t offset, length;	     /* text */
 	uint32_t upper_offset, upper_length; /* RANGE */
+	xapian_accepts *accepts;	     /* CHECK */
 	double scale;
 };
 struct xapian_query {
