@@ -5,8 +5,8 @@
  *   L, H             every live, every hidden document
  *   W<field><word>   a word as it stands in the field
  *   E<field><value>  a keyword or boolean that may be filtered by, byte for byte
- *   slot 0 the id, slot 1 applied_at of a hidden document, slot 2 the words in their order, from
- *   slot 3 on the fields
+ *   slot 0 the id, slot 1 applied_at of a hidden document, slot 2 the words in their order,
+ *   slot 3 the data, from slot 4 on the fields
  *
  * There are no terms for stems: the index keeps, for each stem, the words that come to it
  * (forms.h), and a query asks for those. That halves the postings to write. */
@@ -29,7 +29,7 @@
 #define SLOT_ID 0
 #define SLOT_APPLIED_AT 1
 #define SLOT_WORDS 2
-#define SLOT_FIELDS 3
+#define SLOT_FIELDS 4 /* 3: XAPIAN_SLOT_DATA */
 
 struct field {
 	char *name;

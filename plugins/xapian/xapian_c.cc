@@ -376,7 +376,8 @@ std::vector<Hit> sort_here(const struct xapian_search *search, Xapian::Database 
 	hits.erase(hits.begin(), hits.begin() + std::min(search->offset, hits.size()));
 	hits.resize(std::min(search->limit, hits.size()));
 	for (Hit &hit : hits)
-		hit.data = database.get_document(hit.docid, Xapian::DOC_ASSUME_VALID).get_data();
+		hit.data = database.get_document(hit.docid, Xapian::DOC_ASSUME_VALID)
+				   .get_value(XAPIAN_SLOT_DATA);
 	return hits;
 }
 
@@ -411,8 +412,8 @@ std::vector<Hit> find_hits(const struct xapian_search *search, Xapian::Database 
 	*total = found.get_matches_lower_bound();
 	std::vector<Hit> hits;
 	for (auto match = found.begin(); match != found.end(); ++match)
-		hits.push_back(
-			{match.get_weight(), "", "", *match, match.get_document().get_data()});
+		hits.push_back({match.get_weight(), "", "", *match,
+				match.get_document().get_value(XAPIAN_SLOT_DATA)});
 	return hits;
 }
 
@@ -519,8 +520,9 @@ weir_status xapian_data(struct xapian_database *database, uint32_t docid, xapian
 			void *context, struct weir_error *error)
 {
 	return guarded(database, error, [&] {
-		std::string data =
-			database->any().get_document(docid, Xapian::DOC_ASSUME_VALID).get_data();
+		std::string data = database->any()
+					   .get_document(docid, Xapian::DOC_ASSUME_VALID)
+					   .get_value(XAPIAN_SLOT_DATA);
 		on_bytes(context, data.data(), data.size());
 	});
 }
@@ -539,8 +541,8 @@ weir_status xapian_each_term(struct xapian_database *database, const char *prefi
 			auto posting = any.postlist_begin(name);
 			if (posting == any.postlist_end(name))
 				continue;
-			std::string data =
-				any.get_document(*posting, Xapian::DOC_ASSUME_VALID).get_data();
+			std::string data = any.get_document(*posting, Xapian::DOC_ASSUME_VALID)
+						   .get_value(XAPIAN_SLOT_DATA);
 			if (on_pair(context, name.data() + cut, name.size() - cut, data.data(),
 				    data.size()) != 0)
 				break;
@@ -565,7 +567,8 @@ weir_status xapian_replace(struct xapian_database *database, uint32_t docid,
 			document.add_value(slot.slot,
 					   std::string(source->text + slot.offset, slot.length));
 		}
-		document.set_data(std::string(source->data, source->data_length));
+		document.add_value(XAPIAN_SLOT_DATA,
+				   std::string(source->data, source->data_length));
 		if (docid == 0)
 			writer.add_document(document);
 		else

@@ -19,6 +19,10 @@ extern "C" {
 /* Bytes of a term that are safe, each NUL counted twice: Xapian escapes it. */
 #define XAPIAN_TERM_LIMIT 245
 
+/* The document's data is a value: Xapian compresses what it calls data, which costs a writer more
+ * than what it saves. */
+#define XAPIAN_SLOT_DATA 3
+
 struct xapian_database;
 
 /* A writable one is created when missing, locked, and holds a transaction open at all times, so
