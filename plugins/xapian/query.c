@@ -247,6 +247,7 @@ static enum outcome over_fields(struct build *build, const struct weir_query *qu
 		    push_scale(build, field->boost) == FAILED)
 			return FAILED;
 		made++;
+		build->builder->is_scored = true;
 	}
 	return push_join(build, XAPIAN_STEP_OR, made);
 }
@@ -477,12 +478,14 @@ weir_status query_build(struct query_builder *builder, const struct fields *fiel
 {
 	builder->text.length = 0;
 	builder->step_count = 0;
+	builder->is_scored = false;
 	struct build build = {builder, fields, stems, database, WEIR_OK, error};
 	enum outcome outcome = build_node(&build, query, 0);
 	if (outcome == WORDLESS)
 		outcome = push_nothing(&build);
 	if (outcome == FAILED)
 		return build.status;
-	*out = (struct xapian_query){builder->text.data, builder->steps, builder->step_count};
+	*out = (struct xapian_query){builder->text.data, builder->steps, builder->step_count,
+				     builder->is_scored};
 	return WEIR_OK;
 }

@@ -21,6 +21,7 @@ struct query_builder {
 	} * places; /* of words in words */
 	size_t word_count, place_capacity;
 	struct bytes forms; /* of one word */
+	bool is_scored;
 };
 
 void query_builder_finish(struct query_builder *builder);

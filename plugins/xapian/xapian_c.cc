@@ -334,88 +334,166 @@ Xapian::Query build(const struct xapian_query *source)
 
 struct Hit {
 	double score;
+	Xapian::docid docid;
 	std::string key;  /* of the keys before the score */
 	std::string rest; /* of the keys behind it, and the id */
-	Xapian::docid docid;
-	std::string data;
 };
 
-/* Where the score stands among the keys; key_count: it is not there. */
-size_t score_place(const struct xapian_search *search)
-{
-	size_t place = 0;
-	while (place < search->key_count && search->keys[place].slot != XAPIAN_SLOT_SCORE)
-		place++;
-	return place;
-}
+using Hits = std::vector<Hit>;
 
-/* Xapian sorts by score, keys; or by keys. Any other mixture is sorted here, over all matches. */
-std::vector<Hit> sort_here(const struct xapian_search *search, Xapian::Database &database,
-			   Xapian::Enquire &enquire, const Xapian::MatchDecider *watch,
-			   size_t place, uint64_t *total)
+/* One search under way. Every match is looked at, so that the total is exact. */
+class Search
 {
-	Order before(search->keys, place, search->id_slot);
-	Order behind(search->keys + place, search->key_count - place, search->id_slot);
-	bool descending = search->keys[place].descending;
-	Xapian::MSet found = enquire.get_mset(0, database.get_doccount(), 0, nullptr, watch);
-	*total = found.size();
-	std::vector<Hit> hits;
-	for (auto match = found.begin(); match != found.end(); ++match) {
-		Xapian::Document document = match.get_document();
-		std::string key = before(document);
-		key.resize(key.size() - document.get_value(search->id_slot).size());
-		hits.push_back({match.get_weight(), key, behind(document), *match, ""});
+	const struct xapian_search *search;
+	Xapian::Database &database;
+	Watch watch;
+	Xapian::Enquire enquire;
+	size_t all;
+
+	/* Hits asked for beyond the page, so that those with the last one's score are all there. */
+	static const size_t SPARE = 64;
+
+	Hits window(size_t first, size_t count)
+	{
+		Xapian::MSet found = enquire.get_mset(
+			static_cast<Xapian::doccount>(first), static_cast<Xapian::doccount>(count),
+			static_cast<Xapian::doccount>(all), nullptr, &watch);
+		total = found.get_matches_lower_bound();
+		Hits hits;
+		for (auto match = found.begin(); match != found.end(); ++match)
+			hits.push_back({match.get_weight(), *match, "", ""});
+		return hits;
 	}
-	std::sort(hits.begin(), hits.end(), [&](const Hit &left, const Hit &right) {
-		if (left.key != right.key)
-			return left.key < right.key;
-		if (left.score < right.score || left.score > right.score)
-			return (left.score < right.score) != descending;
-		return left.rest < right.rest;
-	});
-	hits.erase(hits.begin(), hits.begin() + std::min(search->offset, hits.size()));
-	hits.resize(std::min(search->limit, hits.size()));
-	for (Hit &hit : hits)
-		hit.data = database.get_document(hit.docid, Xapian::DOC_ASSUME_VALID)
-				   .get_value(XAPIAN_SLOT_DATA);
-	return hits;
-}
 
-std::vector<Hit> find_hits(const struct xapian_search *search, Xapian::Database &database,
-			   uint64_t *total)
-{
-	Watch watch(search);
-	watch.ask();
-	Xapian::Query query = build(search->query);
-	if (search->filter != nullptr)
-		query = Xapian::Query(Xapian::Query::OP_FILTER, query, build(search->filter));
-	Xapian::Enquire enquire(database);
-	enquire.set_query(query);
-	size_t place = score_place(search);
-	bool by_score = search->key_count == 0 || (place == 0 && search->keys[0].descending);
-	if (!by_score && place < search->key_count)
-		return sort_here(search, database, enquire, &watch, place, total);
-	size_t skipped = by_score && search->key_count > 0 ? 1 : 0;
-	Order order(search->keys + skipped, search->key_count - skipped, search->id_slot);
-	if (!by_score)
+	Hits page()
+	{
+		return window(std::min(search->offset, all), std::min(search->limit, all));
+	}
+
+	void cut(Hits &hits) const
+	{
+		hits.erase(hits.begin(), hits.begin() + std::min(search->offset, hits.size()));
+		hits.resize(std::min(search->limit, hits.size()));
+	}
+
+	std::string value_of(const Hit &hit, uint32_t slot) const
+	{
+		return database.get_document(hit.docid, Xapian::DOC_ASSUME_VALID).get_value(slot);
+	}
+
+	void sort_ties(Hits &hits, size_t first, size_t end) const
+	{
+		for (size_t i = first; i < end && end - first > 1; i++)
+			hits[i].rest = value_of(hits[i], search->id_slot);
+		std::sort(hits.begin() + first, hits.begin() + end,
+			  [](const Hit &left, const Hit &right) { return left.rest < right.rest; });
+	}
+
+	/* Xapian would read the id of every match to order equal scores. Here only the few that
+	 * matter are read, unless too many are equal. */
+	Hits by_score()
+	{
+		size_t offset = std::min(search->offset, all);
+		size_t wanted = offset + std::min(search->limit, all - offset);
+		if (wanted == offset)
+			return window(0, 0);
+		enquire.set_sort_by_relevance();
+		Hits hits = window(0, std::min(wanted + SPARE, all));
+		if (hits.size() == wanted + SPARE && hits.back().score >= hits[wanted - 1].score) {
+			enquire.set_sort_by_relevance_then_value(search->id_slot, false);
+			return page();
+		}
+		for (size_t first = 0, end; first < std::min(wanted, hits.size()); first = end) {
+			end = first + 1;
+			while (end < hits.size() && hits[end].score >= hits[first].score)
+				end++;
+			if (end > offset)
+				sort_ties(hits, first, end);
+		}
+		cut(hits);
+		return hits;
+	}
+
+	Hits by_id()
+	{
+		enquire.set_weighting_scheme(Xapian::BoolWeight());
+		enquire.set_sort_by_value(search->id_slot, false);
+		return page();
+	}
+
+	Hits by_keys()
+	{
+		Order order(search->keys, search->key_count, search->id_slot);
 		enquire.set_sort_by_key(&order, false);
-	else if (search->key_count > 1)
+		return page();
+	}
+
+	Hits by_score_then_keys()
+	{
+		Order order(search->keys + 1, search->key_count - 1, search->id_slot);
 		enquire.set_sort_by_relevance_then_key(&order, false);
-	else
-		enquire.set_sort_by_relevance_then_value(search->id_slot, false);
-	Xapian::doccount all = database.get_doccount();
-	Xapian::doccount offset =
-		static_cast<Xapian::doccount>(std::min<size_t>(search->offset, all));
-	Xapian::doccount limit =
-		static_cast<Xapian::doccount>(std::min<size_t>(search->limit, all));
-	Xapian::MSet found = enquire.get_mset(offset, limit, all, nullptr, &watch);
-	*total = found.get_matches_lower_bound();
-	std::vector<Hit> hits;
-	for (auto match = found.begin(); match != found.end(); ++match)
-		hits.push_back({match.get_weight(), "", "", *match,
-				match.get_document().get_value(XAPIAN_SLOT_DATA)});
-	return hits;
-}
+		return page();
+	}
+
+	/* The score stands elsewhere among the keys, or the lowest is wanted first: Xapian cannot,
+	 * so all matches are sorted here. */
+	Hits by_mixture(size_t place)
+	{
+		Order before(search->keys, place, search->id_slot);
+		Order behind(search->keys + place, search->key_count - place, search->id_slot);
+		bool descending = search->keys[place].descending;
+		Hits hits = window(0, all);
+		for (Hit &hit : hits) {
+			Xapian::Document document =
+				database.get_document(hit.docid, Xapian::DOC_ASSUME_VALID);
+			hit.key = before(document);
+			hit.key.resize(hit.key.size() - document.get_value(search->id_slot).size());
+			hit.rest = behind(document);
+		}
+		std::sort(hits.begin(), hits.end(), [&](const Hit &left, const Hit &right) {
+			if (left.key != right.key)
+				return left.key < right.key;
+			if (left.score < right.score || left.score > right.score)
+				return (left.score < right.score) != descending;
+			return left.rest < right.rest;
+		});
+		cut(hits);
+		return hits;
+	}
+
+      public:
+	uint64_t total = 0;
+
+	Search(const struct xapian_search *search_, Xapian::Database &database_)
+	    : search(search_), database(database_), watch(search_), enquire(database_),
+	      all(database_.get_doccount())
+	{
+		watch.ask();
+		Xapian::Query query = build(search->query);
+		if (search->filter != nullptr)
+			query = Xapian::Query(Xapian::Query::OP_FILTER, query,
+					      build(search->filter));
+		enquire.set_query(query);
+	}
+
+	Hits run()
+	{
+		size_t place = 0;
+		while (place < search->key_count && search->keys[place].slot != XAPIAN_SLOT_SCORE)
+			place++;
+		bool by_best = search->key_count == 0 || (place == 0 && search->keys[0].descending);
+		if (by_best && search->key_count < 2)
+			return search->query->is_scored ? by_score() : by_id();
+		if (by_best)
+			return by_score_then_keys();
+		return place == search->key_count ? by_keys() : by_mixture(place);
+	}
+
+	std::string data_of(const Hit &hit) const
+	{
+		return value_of(hit, XAPIAN_SLOT_DATA);
+	}
+};
 
 } /* namespace */
 
@@ -632,11 +710,14 @@ weir_status xapian_search(struct xapian_database *database, const struct xapian_
 			  struct weir_error *error)
 {
 	return guarded(database, error, [&] {
-		uint64_t matches = 0;
-		std::vector<Hit> hits = find_hits(search, database->any(), &matches);
-		*total = matches;
+		Search run(search, database->any());
+		Hits hits = run.run();
+		std::vector<std::string> data;
 		for (const Hit &hit : hits)
-			if (on_hit(context, hit.score, hit.data.data(), hit.data.size()) != 0)
+			data.push_back(run.data_of(hit));
+		*total = run.total;
+		for (size_t i = 0; i < hits.size(); i++)
+			if (on_hit(context, hits[i].score, data[i].data(), data[i].size()) != 0)
 				break;
 	});
 }

@@ -118,6 +118,7 @@ struct xapian_query {
 	const char *text;
 	const struct xapian_step *steps;
 	size_t step_count;
+	bool is_scored; /* false: every score is 0 */
 };
 
 #define XAPIAN_SLOT_SCORE UINT32_MAX

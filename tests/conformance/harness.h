@@ -107,6 +107,7 @@ void add_writing_cases(TCase *cases);
 void add_matching_cases(TCase *cases);
 void add_ordering_cases(TCase *cases);
 void add_reading_cases(TCase *cases);
+void add_random_cases(TCase *cases);
 void add_crashing_cases(TCase *cases);
 
 #endif

@@ -82,6 +82,24 @@ START_TEST(test_other_forms)
 }
 END_TEST
 
+START_TEST(test_other_forms_are_kept)
+{
+	PUT(writer, .id = "a", .title = "running");
+	MUST(backend->abandon(writer, &error));
+	PUT(writer, .id = "b", .title = "running");
+	commit(writer);
+	backend->close(writer);
+	writer = open_writer();
+	PUT(writer, .id = "c", .title = "runs");
+	PUT(writer, .id = "d", .title = "running");
+	PUT(writer, .id = "e", .body = "run");
+	look();
+	ck_assert_str_eq(matches(session, term(TITLE, "run")), "b c d");
+	ck_assert_str_eq(matches(session, term(ANY, "runs")), "b c d e");
+	ck_assert_str_eq(matches(session, term(BODY, "running")), "e");
+}
+END_TEST
+
 START_TEST(test_case_and_accents)
 {
 	PUT(writer, .id = "a",
@@ -461,6 +479,7 @@ void add_matching_cases(TCase *cases)
 	tcase_add_test(cases, test_term);
 	tcase_add_test(cases, test_any_field_is_those_searched);
 	tcase_add_test(cases, test_other_forms);
+	tcase_add_test(cases, test_other_forms_are_kept);
 	tcase_add_test(cases, test_case_and_accents);
 	tcase_add_test(cases, test_words);
 	tcase_add_test(cases, test_text_without_words);

@@ -209,6 +209,27 @@ START_TEST(test_pages)
 }
 END_TEST
 
+/* Near the front and far from it, with hidden documents between. */
+START_TEST(test_pages_of_everything)
+{
+	char id[16], expected[64];
+	for (int i = 0; i < 400; i++) {
+		snprintf(id, sizeof(id), "id%03d", i);
+		PUT(writer, .id = id, .title = "same", .hidden = i % 2 == 1);
+	}
+	look();
+	for (size_t offset = 0; offset < 190; offset += 3) {
+		snprintf(expected, sizeof(expected), "id%03zu id%03zu", offset * 2, offset * 2 + 2);
+		ck_assert_str_eq(ordered(session, all(), "", offset, 2), expected);
+		ck_assert_str_eq(ordered(session, term(ANY, "same"), "", offset, 2), expected);
+	}
+	struct weir_search search = {.query = all(), .limit = 0};
+	struct weir_search_result result = {0};
+	MUST(backend->search(session, &search, NULL, NULL, &result, &error));
+	ck_assert_uint_eq(result.total, 200);
+}
+END_TEST
+
 static int on_any_hit(void *context, const struct weir_hit *hit)
 {
 	(void)hit;
@@ -282,6 +303,7 @@ void add_ordering_cases(TCase *cases)
 	tcase_add_test(cases, test_equal_scores_by_id);
 	tcase_add_test(cases, test_score_among_keys);
 	tcase_add_test(cases, test_pages);
+	tcase_add_test(cases, test_pages_of_everything);
 	tcase_add_test(cases, test_counts_and_stops);
 	tcase_add_test(cases, test_what_a_hit_brings);
 }

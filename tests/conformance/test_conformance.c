@@ -56,6 +56,7 @@ int main(int count, char **arguments)
 		add_matching_cases(add_case(suite, "matching"));
 		add_ordering_cases(add_case(suite, "ordering"));
 		add_reading_cases(add_case(suite, "reading"));
+		add_random_cases(add_case(suite, "random"));
 		add_crashing_cases(add_case(suite, "crashing"));
 	}
 	SRunner *runner = srunner_create(suite);
