@@ -27,7 +27,8 @@ const struct weir_schema collection = {"things", "c0ffee01", field_pointers, FIE
 
 const struct weir_operations *backend;
 const struct weir_manifest *manifest;
-int host_cancels;
+static int host_cancels_at;
+static int host_asked;
 static char folder[64];
 
 static void host_log(void *context, uint32_t level, const char *line)
@@ -40,7 +41,8 @@ static void host_log(void *context, uint32_t level, const char *line)
 static int host_cancelled(void *context)
 {
 	(void)context;
-	return host_cancels;
+	host_asked++;
+	return host_cancels_at > 0 && host_asked >= host_cancels_at;
 }
 
 static int64_t host_clock(void *context)
@@ -51,6 +53,12 @@ static int64_t host_clock(void *context)
 
 const struct weir_host host = {sizeof(struct weir_host), NULL, host_log, host_cancelled,
 			       host_clock};
+
+void host_cancel_at(int asking)
+{
+	host_cancels_at = asking;
+	host_asked = 0;
+}
 
 void harness_load(const char *path)
 {
@@ -76,7 +84,7 @@ bool harness_can(uint64_t capability)
 
 void harness_setup(void)
 {
-	host_cancels = 0;
+	host_cancel_at(0);
 	snprintf(folder, sizeof(folder), "/tmp/weir-conformance-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 }

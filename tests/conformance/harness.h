@@ -29,7 +29,8 @@ extern const struct weir_operations *backend;
 extern const struct weir_manifest *manifest;
 extern const struct weir_schema collection;
 extern const struct weir_host host;
-extern int host_cancels; /* what host.cancelled answers */
+/* From so many askings on, host.cancelled says yes; 0: never. */
+void host_cancel_at(int asking);
 
 void harness_load(const char *path);
 bool harness_can(uint64_t capability);

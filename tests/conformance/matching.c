@@ -91,12 +91,11 @@ START_TEST(test_other_forms_are_kept)
 	backend->close(writer);
 	writer = open_writer();
 	PUT(writer, .id = "c", .title = "runs");
-	PUT(writer, .id = "d", .title = "running");
-	PUT(writer, .id = "e", .body = "run");
+	PUT(writer, .id = "d", .body = "run");
 	look();
-	ck_assert_str_eq(matches(session, term(TITLE, "run")), "b c d");
-	ck_assert_str_eq(matches(session, term(ANY, "runs")), "b c d e");
-	ck_assert_str_eq(matches(session, term(BODY, "running")), "e");
+	ck_assert_str_eq(matches(session, term(TITLE, "run")), "b c");
+	ck_assert_str_eq(matches(session, term(ANY, "runs")), "b c d");
+	ck_assert_str_eq(matches(session, term(BODY, "running")), "d");
 }
 END_TEST
 
