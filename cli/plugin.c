@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "plugin.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "place.h"
+
+static const struct {
+	uint64_t bit;
+	const char *word;
+} abilities[] = {
+	{WEIR_CAN_COMMIT_POSITIONS, "commit-positions"},
+	{WEIR_CAN_SYNC, "sync"},
+	{WEIR_CAN_MAINTAIN, "maintain"},
+	{WEIR_CAN_SEARCH, "search"},
+	{WEIR_CAN_SUGGEST, "suggest"},
+	{WEIR_CAN_FUZZY, "fuzzy"},
+};
+
+static void print_abilities(uint64_t capabilities)
+{
+	bool any = false;
+	for (size_t i = 0; i < sizeof(abilities) / sizeof(abilities[0]); i++) {
+		if ((capabilities & abilities[i].bit) == 0)
+			continue;
+		printf("%s%s", any ? "," : "", abilities[i].word);
+		any = true;
+	}
+	if (!any)
+		printf("-");
+}
+
+/* The patterns of files that may be plug-ins: [backend] plugin_dir, else where the installation and
+ * the build put them. */
+static weir_status find_files(const struct config *config, glob_t *files, struct weir_error *error)
+{
+	const char *directory = config_text(config, "backend", "plugin_dir");
+	WEIR_FREE char *folder = place_executable_folder();
+	WEIR_FREE char *first = NULL, *second = NULL;
+	if (folder == NULL)
+		return err_no_memory(error);
+	int length = directory != NULL && directory[0] != '\0'
+			     ? asprintf(&first, "%s/weir_*.so", directory)
+			     : asprintf(&first, "%s/../" WEIR_LIBDIR "/weir/weir_*.so", folder);
+	if (length < 0 || asprintf(&second, "%s/../plugins/*/weir_*.so", folder) < 0)
+		return err_no_memory(error);
+	int code = glob(first, 0, NULL, files);
+	if (code == GLOB_NOMATCH && (directory == NULL || directory[0] == '\0'))
+		code = glob(second, 0, NULL, files);
+	if (code == GLOB_NOMATCH)
+		return err_set(error, WEIR_NOT_FOUND, "there is no weir_*.so in %s",
+			       directory != NULL && directory[0] != '\0' ? directory
+									 : "the plug-ins' folder");
+	return code == 0 ? WEIR_OK : err_no_memory(error);
+}
+
+static int list(const struct config *config)
+{
+	glob_t files = {0};
+	struct weir_error error;
+	int exit_status = STATUS_DONE;
+	weir_status status = find_files(config, &files, &error);
+	if (status != WEIR_OK)
+		return command_fail("plugin", status, &error);
+	printf("%-10s %-9s %-22s %-34s %s\n", "NAME", "VERSION", "LICENCE", "CAN", "FILE");
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		struct plugin *plugin;
+		if (plugin_load(files.gl_pathv[i], NULL, &plugin, &error) != WEIR_OK) {
+			command_say("%s", error.message);
+			exit_status = STATUS_NO;
+			continue;
+		}
+		const struct weir_manifest *manifest = plugin->manifest;
+		printf("%-10s %-9s %-22s ", manifest->name, manifest->version, manifest->license);
+		print_abilities(manifest->capabilities);
+		printf("  %s\n", plugin->path);
+		plugin_destroy(plugin);
+	}
+	globfree(&files);
+	return exit_status;
+}
+
+static const char *type_name(uint32_t type)
+{
+	switch (type) {
+	case WEIR_PARAMETER_INTEGER:
+		return "integer";
+	case WEIR_PARAMETER_BOOLEAN:
+		return "boolean";
+	case WEIR_PARAMETER_PATH:
+		return "path";
+	case WEIR_PARAMETER_SECRET:
+		return "secret";
+	default:
+		return "text";
+	}
+}
+
+static const char *threads_name(uint32_t model)
+{
+	return model == WEIR_THREADS_PARALLEL	   ? "parallel"
+	       : model == WEIR_THREADS_PER_SESSION ? "per session"
+						   : "serial";
+}
+
+static void print_parameters(const struct weir_manifest *manifest)
+{
+	printf("\n[backend.%s]\n", manifest->name);
+	for (size_t i = 0; i < manifest->parameter_count; i++) {
+		const struct weir_parameter *parameter = manifest->parameters[i];
+		printf("  %s (%s, ", parameter->key, type_name(parameter->type));
+		if (parameter->default_value == NULL)
+			printf("required");
+		else if (parameter->default_value[0] == '\0')
+			printf("default empty");
+		else
+			printf("default %s", parameter->default_value);
+		if (parameter->type == WEIR_PARAMETER_INTEGER &&
+		    parameter->minimum != parameter->maximum)
+			printf(", %lld to %lld", (long long)parameter->minimum,
+			       (long long)parameter->maximum);
+		printf(")\n      %s\n", parameter->help);
+	}
+}
+
+static int info(const struct config *config, const char *name)
+{
+	/* "weir_x.so" in the working folder is a file, as people type it. */
+	WEIR_FREE char *path = NULL;
+	size_t length = strlen(name);
+	if (strchr(name, '/') == NULL && length > 3 && strcmp(name + length - 3, ".so") == 0 &&
+	    asprintf(&path, "./%s", name) < 0)
+		path = NULL;
+	struct plugin *plugin;
+	struct weir_error error;
+	weir_status status =
+		plugin_load(path != NULL ? path : name,
+			    config_text(config, "backend", "plugin_dir"), &plugin, &error);
+	if (status != WEIR_OK)
+		return command_fail("plugin", status, &error);
+	const struct weir_manifest *manifest = plugin->manifest;
+	printf("%s %s: %s\n\n  file     %s\n  licence  %s\n  ABI      %u.%u\n  threads  %s\n"
+	       "  can      ",
+	       manifest->name, manifest->version, manifest->description, plugin->path,
+	       manifest->license, manifest->abi_major, manifest->abi_minor,
+	       threads_name(manifest->thread_model));
+	print_abilities(manifest->capabilities);
+	printf("\n");
+	print_parameters(manifest);
+	plugin_destroy(plugin);
+	return STATUS_DONE;
+}
+
+static int run(const struct argument_list *rest, const struct settings *settings)
+{
+	CONFIG_SCOPED struct config *config = NULL;
+	struct weir_error error;
+	const char *verb = rest->items[0];
+	weir_status status = settings_load(settings, &config, &error);
+	if (status != WEIR_OK)
+		return command_fail("plugin", status, &error);
+	if (strcmp(verb, "list") == 0 && rest->count == 1)
+		return list(config);
+	if (strcmp(verb, "info") == 0 && rest->count == 2)
+		return info(config, rest->items[1]);
+	return command_wrong_use("plugin", "usage: weir plugin list | info NAME or FILE.so");
+}
+
+int command_plugin(int argc, char **argv)
+{
+	struct settings settings = {0};
+	const struct argument options[] = {SETTINGS_CONFIG_OPTION(settings),
+					   SETTINGS_SET_OPTION(settings)};
+	const struct usage usage = {
+		.command = "plugin",
+		.positions = "list | info NAME or FILE.so",
+		.summary = "list shows the plug-ins that are found (backend.plugin_dir, else those "
+			   "that came with\nWeir); info shows one, with its parameters and their "
+			   "defaults.",
+		.options = options,
+		.option_count = 2,
+		.minimum = 1,
+		.maximum = 2,
+	};
+	struct argument_list rest;
+	int exit_status;
+	if (arguments_read(&usage, argc, argv, &rest, &exit_status)) {
+		exit_status = run(&rest, &settings);
+		argument_list_finish(&rest);
+	}
+	settings_finish(&settings);
+	return exit_status;
+}

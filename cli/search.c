@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "http_client.h"
+#include "json.h"
+#include "table.h"
+#include "terminal.h"
+
+enum { ANSWER_MS = 30000 };
+
+struct search {
+	const char *url, *sort, *limit, *offset, *fields;
+	struct argument_list filters;
+	bool json;
+};
+
+static const char default_fields[] = "title,category,city,startDate,price";
+
+/* The words of the query as one, with blanks, as they would stand in the search page. */
+static bool join(const struct argument_list *words, struct buffer *query)
+{
+	for (size_t i = 0; i < words->count; i++) {
+		buffer_append_text(query, i > 0 ? " " : "");
+		buffer_append_text(query, words->items[i]);
+	}
+	return !buffer_failed(query);
+}
+
+static weir_status build_url(const struct search *search, const struct argument_list *words,
+			     struct buffer *url, struct weir_error *error)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer query = BUFFER_INIT;
+	const char *const arguments[][2] = {
+		{"sort", search->sort},
+		{"limit", search->limit},
+		{"offset", search->offset},
+		{"fields", search->fields},
+	};
+	http_client_url(url, search->url, "/api/search/events");
+	if (!join(words, &query))
+		return err_no_memory(error);
+	if (query.length > 0)
+		http_client_argument(url, "q", query.data);
+	for (size_t i = 0; i < search->filters.count; i++) {
+		const char *filter = search->filters.items[i];
+		const char *equals = strchr(filter, '=');
+		WEIR_FREE char *name = NULL;
+		if (equals == NULL || equals == filter)
+			return err_set(error, WEIR_INVALID, "--filter %s: expected name=value",
+				       filter);
+		name = strndup(filter, (size_t)(equals - filter));
+		if (name == NULL)
+			return err_no_memory(error);
+		http_client_argument(url, name, equals + 1);
+	}
+	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
+		if (arguments[i][1] != NULL)
+			http_client_argument(url, arguments[i][0], arguments[i][1]);
+	return buffer_failed(url) ? err_no_memory(error) : WEIR_OK;
+}
+
+static void add_cell(struct table *table, const struct jsondoc *document, const json_t *value)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer text = BUFFER_INIT;
+	size_t length;
+	if (json_is_string(value)) {
+		table_add(table, json_string_value(value), json_string_length(value));
+	} else if (json_is_integer(value)) {
+		const char *digits = jsondoc_number(document, value, &length);
+		table_add(table, digits, length);
+	} else if (value == NULL || json_is_null(value)) {
+		table_add(table, "", 0);
+	} else {
+		jsondoc_canonical(document, value, &text);
+		table_add(table, text.data != NULL ? text.data : "", text.length);
+	}
+}
+
+/* Splits "a,b" in place. */
+static size_t split(char *text, const char *names[TABLE_COLUMN_LIMIT])
+{
+	size_t count = 0;
+	char *rest = NULL;
+	for (char *name = strtok_r(text, ",", &rest); name != NULL && count < TABLE_COLUMN_LIMIT;
+	     name = strtok_r(NULL, ",", &rest))
+		names[count++] = name;
+	return count;
+}
+
+static weir_status print_table(const struct search *search, const struct jsondoc *document,
+			       struct weir_error *error)
+{
+	WEIR_CLEANUP(table_finish) struct table table = {0};
+	WEIR_FREE char *copy = strdup(search->fields != NULL ? search->fields : default_fields);
+	const char *names[TABLE_COLUMN_LIMIT];
+	size_t count = copy != NULL ? split(copy, names) : 0, index;
+	unsigned int right = 0;
+	const json_t *hits = json_object_get(jsondoc_root(document), "hits"), *hit;
+	if (count == 0)
+		return err_no_memory(error);
+	table_init(&table, count);
+	for (size_t i = 0; i < count; i++) {
+		table_add(&table, names[i], strlen(names[i]));
+		right |= strcmp(names[i], "price") == 0 ? 1U << i : 0;
+	}
+	json_array_foreach(hits, index, hit)
+	{
+		const json_t *event = json_object_get(hit, "event");
+		for (size_t i = 0; i < count; i++) {
+			const json_t *value = strcmp(names[i], "id") == 0
+						      ? json_object_get(hit, "id")
+						      : json_object_get(event, names[i]);
+			add_cell(&table, document, value);
+		}
+	}
+	if (json_array_size(hits) == 0)
+		return WEIR_OK;
+	return table_print(&table, terminal_width(STDOUT_FILENO), right, stdout, error);
+}
+
+/* What stands beneath the table: how many there are in all. */
+static void print_count(const struct jsondoc *document)
+{
+	const json_t *root = jsondoc_root(document);
+	const json_t *total = json_object_get(root, "total");
+	const json_t *took = json_object_get(root, "tookMs");
+	const char *relation = json_string_value(json_object_get(root, "totalRelation"));
+	size_t length, shown = json_array_size(json_object_get(root, "hits"));
+	printf("%s%zu of %s%s", shown > 0 ? "\n" : "", shown,
+	       relation != NULL && strcmp(relation, "gte") == 0 ? "at least " : "",
+	       json_is_integer(total) ? jsondoc_number(document, total, &length) : "?");
+	if (json_is_integer(took))
+		printf(", %s ms", jsondoc_number(document, took, &length));
+	printf("\n");
+}
+
+static bool found_some(const struct jsondoc *document)
+{
+	size_t length;
+	const json_t *total = json_object_get(jsondoc_root(document), "total");
+	return json_is_integer(total) && strcmp(jsondoc_number(document, total, &length), "0") != 0;
+}
+
+static weir_status ask(const struct search *search, const struct argument_list *words,
+		       struct http_answer *answer, struct weir_error *error)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer url = BUFFER_INIT;
+	weir_status status = build_url(search, words, &url, error);
+	if (status == WEIR_OK)
+		status = http_client_get_json(url.data, ANSWER_MS, answer, error);
+	if (status == WEIR_AWAY)
+		return err_set(error, status, "searchd at %s: %s; is it running (weir up)?",
+			       search->url, error->message);
+	return status;
+}
+
+static int run(const struct search *search, const struct argument_list *words)
+{
+	HTTP_ANSWER_SCOPED struct http_answer answer = {0};
+	JSONDOC_SCOPED struct jsondoc *document = NULL;
+	struct weir_error error;
+	weir_status status = ask(search, words, &answer, &error);
+	if (status != WEIR_OK)
+		return command_fail("search", status, &error);
+	if (jsondoc_parse(answer.body.data != NULL ? answer.body.data : "", answer.body.length,
+			  &document, &error) != WEIR_OK) {
+		err_set(&error, WEIR_AWAY, "%s answers something that is not JSON: is it searchd?",
+			search->url);
+		return command_fail("search", WEIR_AWAY, &error);
+	}
+	if (search->json || !isatty(STDOUT_FILENO)) {
+		fwrite(answer.body.data, 1, answer.body.length, stdout);
+		if (answer.body.data[answer.body.length - 1] != '\n')
+			putchar('\n');
+	} else {
+		status = print_table(search, document, &error);
+		if (status != WEIR_OK)
+			return command_fail("search", status, &error);
+		print_count(document);
+	}
+	return found_some(document) ? STATUS_DONE : STATUS_NO;
+}
+
+int command_search(int argc, char **argv)
+{
+	struct search search = {.url = "http://127.0.0.1:8081"};
+	const struct argument options[] = {
+		{.name = "--filter",
+		 .value = "NAME=VALUE",
+		 .list = &search.filters,
+		 .help = "category=Music, price=10..50, startDate=2026-01-01..; repeatable"},
+		{.name = "--sort",
+		 .value = "FIELDS",
+		 .text = &search.sort,
+		 .help = "relevance, or startDate,-price"},
+		{.name = "--limit", .value = "N", .text = &search.limit, .help = "hits (20)"},
+		{.name = "--offset", .value = "N", .text = &search.offset, .help = "hits to skip"},
+		{.name = "--fields",
+		 .value = "A,B",
+		 .text = &search.fields,
+		 .help = "which fields, and so which columns"},
+		{.name = "--json",
+		 .flag = &search.json,
+		 .help = "the answer as it came; so it is when stdout is no terminal"},
+		{.name = "--url",
+		 .value = "URL",
+		 .text = &search.url,
+		 .help = "searchd (default http://127.0.0.1:8081)"},
+	};
+	const struct usage usage = {
+		.command = "search",
+		.positions = "[QUERY...]",
+		.summary = "Searches; docs/query.md has the language. Without a query: everything. "
+			   "Exit status 1 when\nnothing is found.",
+		.options = options,
+		.option_count = sizeof(options) / sizeof(options[0]),
+		.maximum = 1000,
+	};
+	struct argument_list rest;
+	int exit_status;
+	if (arguments_read(&usage, argc, argv, &rest, &exit_status)) {
+		exit_status = run(&search, &rest);
+		argument_list_finish(&rest);
+	}
+	argument_list_finish(&search.filters);
+	return exit_status;
+}
