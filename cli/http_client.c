@@ -63,8 +63,7 @@ weir_status http_client_get(const char *url, long timeout_ms, struct http_answer
 	if (code == CURLE_OK)
 		return WEIR_OK;
 	bool wrong = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
-	return err_set(error, wrong ? WEIR_INVALID : WEIR_AWAY, "%.300s does not answer: %s", url,
-		       curl_easy_strerror(code));
+	return err_set(error, wrong ? WEIR_INVALID : WEIR_AWAY, "%s", curl_easy_strerror(code));
 }
 
 weir_status http_client_get_json(const char *url, long timeout_ms, struct http_answer *answer,

@@ -22,8 +22,8 @@ CURL *http_client_handle(const char *url, long timeout_ms, struct http_answer *a
 /* Fills status and retry_after after a transfer that ended well. */
 void http_client_read_head(CURL *handle, struct http_answer *answer);
 
-/* WEIR_OK for any answer, whatever its status; WEIR_AWAY when nobody answers, the message names
- * url. */
+/* WEIR_OK for any answer, whatever its status; WEIR_AWAY when nobody answers, with libcurl's reason
+ * alone: the caller knows who was asked. */
 weir_status http_client_get(const char *url, long timeout_ms, struct http_answer *answer,
 			    struct weir_error *error) WEIR_MUST_CHECK;
 /* The same, and 200 with a body of JSON is wanted: problem+json's detail goes into the message.

@@ -15,7 +15,7 @@ static void add_number(struct table *table, const struct jsondoc *document, cons
 {
 	size_t length;
 	if (!json_is_integer(node)) {
-		table_add(table, "?", 1);
+		table_add(table, "-", 1);
 		return;
 	}
 	const char *digits = jsondoc_number(document, node, &length);
@@ -116,7 +116,7 @@ int command_lag(int argc, char **argv)
 		.command = "lag",
 		.positions = "",
 		.summary = "A line per partition: the index's position, the log's end, and the lag "
-			   "in messages and in\nmilliseconds. What is not known is ?.",
+			   "in messages and in\nmilliseconds. What is not known is -.",
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),
 	};

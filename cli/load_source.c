@@ -188,7 +188,7 @@ static void stamp_guid(unsigned char bytes[16], unsigned int version)
 /* The same text gives the same GUID each time: FNV-1a with 128 bits, as a GUID of version 8. */
 static void derive_guid(const char *text, size_t length, char id[LOAD_ID_SIZE])
 {
-	typedef unsigned __int128 hash_type;
+	__extension__ typedef unsigned __int128 hash_type;
 	const hash_type prime = ((hash_type)0x1000000 << 64) | 0x13B;
 	hash_type hash = ((hash_type)0x6C62272E07BB0142 << 64) | 0x62B821756295C58D;
 	unsigned char bytes[16];

@@ -7,6 +7,9 @@
 
 #include "command.h"
 #include "place.h"
+#include "table.h"
+
+enum { COLUMNS = 5 };
 
 static const struct {
 	uint64_t bit;
@@ -20,17 +23,18 @@ static const struct {
 	{WEIR_CAN_FUZZY, "fuzzy"},
 };
 
-static void print_abilities(uint64_t capabilities)
+static void write_abilities(uint64_t capabilities, struct buffer *out)
 {
 	bool any = false;
 	for (size_t i = 0; i < sizeof(abilities) / sizeof(abilities[0]); i++) {
 		if ((capabilities & abilities[i].bit) == 0)
 			continue;
-		printf("%s%s", any ? "," : "", abilities[i].word);
+		buffer_append_text(out, any ? "," : "");
+		buffer_append_text(out, abilities[i].word);
 		any = true;
 	}
 	if (!any)
-		printf("-");
+		buffer_append_char(out, '-');
 }
 
 /* The patterns of files that may be plug-ins: [backend] plugin_dir, else where the installation and
@@ -57,15 +61,32 @@ static weir_status find_files(const struct config *config, glob_t *files, struct
 	return code == 0 ? WEIR_OK : err_no_memory(error);
 }
 
+static void add_row(struct table *table, const struct plugin *plugin)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer can = BUFFER_INIT;
+	WEIR_FREE char *path = realpath(plugin->path, NULL);
+	const struct weir_manifest *manifest = plugin->manifest;
+	write_abilities(manifest->capabilities, &can);
+	const char *const cells[COLUMNS] = {manifest->name, manifest->version, manifest->license,
+					    can.data, path != NULL ? path : plugin->path};
+	table->failed = table->failed || buffer_failed(&can);
+	for (size_t i = 0; i < COLUMNS && !table->failed; i++)
+		table_add(table, cells[i], strlen(cells[i]));
+}
+
 static int list(const struct config *config)
 {
+	static const char *const head[COLUMNS] = {"NAME", "VERSION", "LICENCE", "CAN", "FILE"};
+	WEIR_CLEANUP(table_finish) struct table table = {0};
 	glob_t files = {0};
 	struct weir_error error;
 	int exit_status = STATUS_DONE;
 	weir_status status = find_files(config, &files, &error);
 	if (status != WEIR_OK)
 		return command_fail("plugin", status, &error);
-	printf("%-10s %-9s %-22s %-34s %s\n", "NAME", "VERSION", "LICENCE", "CAN", "FILE");
+	table_init(&table, COLUMNS);
+	for (size_t i = 0; i < COLUMNS; i++)
+		table_add(&table, head[i], strlen(head[i]));
 	for (size_t i = 0; i < files.gl_pathc; i++) {
 		struct plugin *plugin;
 		if (plugin_load(files.gl_pathv[i], NULL, &plugin, &error) != WEIR_OK) {
@@ -73,14 +94,12 @@ static int list(const struct config *config)
 			exit_status = STATUS_NO;
 			continue;
 		}
-		const struct weir_manifest *manifest = plugin->manifest;
-		printf("%-10s %-9s %-22s ", manifest->name, manifest->version, manifest->license);
-		print_abilities(manifest->capabilities);
-		printf("  %s\n", plugin->path);
+		add_row(&table, plugin);
 		plugin_destroy(plugin);
 	}
 	globfree(&files);
-	return exit_status;
+	status = table_print(&table, 0, 0, stdout, &error);
+	return status == WEIR_OK ? exit_status : command_fail("plugin", status, &error);
 }
 
 static const char *type_name(uint32_t type)
@@ -142,13 +161,13 @@ static int info(const struct config *config, const char *name)
 	if (status != WEIR_OK)
 		return command_fail("plugin", status, &error);
 	const struct weir_manifest *manifest = plugin->manifest;
+	WEIR_CLEANUP(buffer_finish) struct buffer can = BUFFER_INIT;
+	write_abilities(manifest->capabilities, &can);
 	printf("%s %s: %s\n\n  file     %s\n  licence  %s\n  ABI      %u.%u\n  threads  %s\n"
-	       "  can      ",
+	       "  can      %s\n",
 	       manifest->name, manifest->version, manifest->description, plugin->path,
 	       manifest->license, manifest->abi_major, manifest->abi_minor,
-	       threads_name(manifest->thread_model));
-	print_abilities(manifest->capabilities);
-	printf("\n");
+	       threads_name(manifest->thread_model), can.data != NULL ? can.data : "");
 	print_parameters(manifest);
 	plugin_destroy(plugin);
 	return STATUS_DONE;

@@ -171,32 +171,29 @@ static bool take_signals(struct supervisor *supervisor, int timeout_ms)
 }
 
 /* The first reason of a /health/ready that says no. */
-static void read_reason(const struct http_answer *answer, char *reason, size_t size)
+static void read_reason(const struct http_answer *answer, struct weir_error *reason)
 {
 	JSONDOC_SCOPED struct jsondoc *document = NULL;
-	snprintf(reason, size, "it is not ready");
+	err_set(reason, WEIR_AWAY, "it is not ready");
 	if (answer->body.data == NULL ||
 	    jsondoc_parse(answer->body.data, answer->body.length, &document, NULL) != WEIR_OK)
 		return;
 	const json_t *first = json_array_get(json_object_get(jsondoc_root(document), "reasons"), 0);
 	const char *text = json_string_value(json_object_get(first, "reason"));
 	if (text != NULL)
-		snprintf(reason, size, "%s", text);
+		err_set(reason, WEIR_AWAY, "%s", text);
 }
 
-static void ask_health(struct member_state *member, char *reason, size_t size)
+static void ask_health(struct member_state *member, struct weir_error *reason)
 {
 	HTTP_ANSWER_SCOPED struct http_answer answer = {0};
-	struct weir_error error;
 	if (member->child.pid == 0) {
-		snprintf(reason, size, "it does not run");
-	} else if (http_client_get(member->ready_url, HEALTH_TIMEOUT_MS, &answer, &error) !=
+		err_set(reason, WEIR_AWAY, "it does not run");
+	} else if (http_client_get(member->ready_url, HEALTH_TIMEOUT_MS, &answer, reason) ==
 		   WEIR_OK) {
-		snprintf(reason, size, "%s", error.message);
-	} else {
 		member->ready = answer.status == 200;
 		if (!member->ready)
-			read_reason(&answer, reason, size);
+			read_reason(&answer, reason);
 	}
 }
 
@@ -206,12 +203,12 @@ static void wait_for_ready(struct supervisor *supervisor)
 	bool say = now - supervisor->wait_said_at >= say_every, all = true;
 	for (size_t i = 0; i < DAEMON_COUNT; i++) {
 		struct member_state *member = &supervisor->members[i];
-		char reason[400] = "";
+		struct weir_error reason;
 		if (!member->ready)
-			ask_health(member, reason, sizeof(reason));
+			ask_health(member, &reason);
 		all = all && member->ready;
 		if (!member->ready && say) {
-			command_say("waiting for %s: %s", member->child.name, reason);
+			command_say("waiting for %s: %s", member->child.name, reason.message);
 			supervisor->wait_said_at = now;
 		}
 	}

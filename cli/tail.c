@@ -13,7 +13,7 @@
 #include "moment.h"
 #include "terminal.h"
 
-enum { METADATA_MS = 8000, POLL_MS = 200, HEADER_LIMIT = 100, TITLE_WIDTH = 60 };
+enum { METADATA_MS = 8000, POLL_MS = 200, HEADER_LIMIT = 100, VALUE_WIDTH = 60 };
 static const int64_t look_every = 5000000; /* for partitions that are new */
 
 static volatile sig_atomic_t ended;
@@ -187,6 +187,12 @@ static bool is_title(const struct event_field *field)
 	return strcmp(field->name, "title") == 0 && !field->clears && field->json_length >= 2;
 }
 
+static void write_json(const struct event_field *field, struct buffer *line)
+{
+	bool long_one = terminal_columns(field->json, field->json_length) > VALUE_WIDTH;
+	terminal_cell(line, field->json, field->json_length, long_one ? VALUE_WIDTH : 0);
+}
+
 /* A create by its title, an update by the fields that it changes. */
 static void write_change(const struct event_change *change, struct buffer *line)
 {
@@ -198,13 +204,12 @@ static void write_change(const struct event_change *change, struct buffer *line)
 			if (!is_title(field))
 				continue;
 			buffer_append_text(line, " ");
-			terminal_cell(line, field->json, field->json_length, TITLE_WIDTH);
+			write_json(field, line);
 		} else if (change->operation == SCHEMA_UPDATED && !field->clears) {
 			buffer_append_text(line, " ");
 			terminal_cell(line, field->name, field->name_length, 0);
 			buffer_append_char(line, '=');
-			terminal_cell(line, field->json, field->json_length,
-				      field->json_length > TITLE_WIDTH ? TITLE_WIDTH : 0);
+			write_json(field, line);
 		} else if (change->operation == SCHEMA_UPDATED) {
 			buffer_append_text(line, " ");
 			terminal_cell(line, field->name, field->name_length, 0);

@@ -109,7 +109,7 @@ static int list(struct topics *topics)
 }
 
 /* The broker's answer for each topic that was asked for. */
-static weir_status read_results(const rd_kafka_event_t *event, const struct topics *topics,
+static weir_status read_results(rd_kafka_event_t *event, const struct topics *topics,
 				struct weir_error *error)
 {
 	size_t count;

@@ -208,15 +208,24 @@ static bool store_is_empty(const struct up *up)
 	HTTP_ANSWER_SCOPED struct http_answer answer = {0};
 	WEIR_CLEANUP(buffer_finish) struct buffer url = BUFFER_INIT;
 	JSONDOC_SCOPED struct jsondoc *document = NULL;
-	struct weir_error error;
+	const json_t *events = NULL;
 	http_client_url(&url, up->addresses[MEMBER_EVENTD].url, "/api/v1/events?limit=1");
-	if (buffer_failed(&url) ||
-	    http_client_get_json(url.data, ANSWER_MS, &answer, &error) != WEIR_OK ||
-	    jsondoc_parse(answer.body.data, answer.body.length, &document, &error) != WEIR_OK) {
-		command_say("--load: eventd does not say whether it has events: nothing is loaded");
+	if (!buffer_failed(&url) &&
+	    http_client_get_json(url.data, ANSWER_MS, &answer, NULL) == WEIR_OK &&
+	    answer.body.data != NULL &&
+	    jsondoc_parse(answer.body.data, answer.body.length, &document, NULL) == WEIR_OK)
+		events = json_object_get(jsondoc_root(document), "events");
+	if (!json_is_array(events)) {
+		command_say("eventd does not say whether it has events: %s is not loaded",
+			    up->load);
 		return false;
 	}
-	return json_array_size(json_object_get(jsondoc_root(document), "items")) == 0;
+	if (json_array_size(events) == 0) {
+		command_say("loading %s", up->load);
+		return true;
+	}
+	command_say("%s has events already: %s is not loaded", up->data, up->load);
+	return false;
 }
 
 static bool on_ready(struct supervisor *supervisor, void *context)
@@ -235,13 +244,7 @@ static bool on_ready(struct supervisor *supervisor, void *context)
 	       up->addresses[MEMBER_EVENTD].url, up->addresses[MEMBER_INDEXER].url, brokers_of(up),
 	       up->broker != NULL ? " (in memory; forgets when this ends)" : "");
 	fflush(stdout);
-	if (up->load == NULL)
-		return true;
-	supervisor->members[MEMBER_LOADER].wanted = store_is_empty(up);
-	if (!supervisor->members[MEMBER_LOADER].wanted)
-		command_say("%s has events already: %s is not loaded", up->data, up->load);
-	else
-		command_say("loading %s", up->load);
+	supervisor->members[MEMBER_LOADER].wanted = up->load != NULL && store_is_empty(up);
 	return true;
 }
 

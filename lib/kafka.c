@@ -14,11 +14,13 @@
 static pthread_mutex_t down_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log_once down;
 
-/* librdkafka repeats connection failures for as long as they last; on_error says it once. */
+/* librdkafka repeats connection failures for as long as they last; on_error says it once. It also
+ * repeats that brokers without a newer Metadata call may make topics: the development broker. */
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *line)
 {
 	(void)client;
-	bool repeated = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0;
+	bool repeated = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
+			strcmp(facility, "AUTOCREATE") == 0;
 	uint32_t ours = level <= 3   ? WEIR_LOG_ERROR
 			: level <= 5 ? WEIR_LOG_WARNING
 				     : WEIR_LOG_DEBUG;
