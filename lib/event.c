@@ -26,6 +26,7 @@ struct decoding {
 	struct event_field *fields;
 	size_t field_count;
 	size_t unknown_bytes;
+	const json_t *plain_id; /* "id", which counts when the schema's own name is not there */
 	bool has_id, has_version;
 	bool has_stamp; /* CreatedAt of a create, and so on */
 	int64_t stamp;
@@ -288,9 +289,9 @@ static weir_status write_value(const struct decoding *decoding, const struct wei
 
 static bool is_stamp(enum schema_operation operation, const char *camel)
 {
-	return strcmp(camel, operation == SCHEMA_CREATED   ? "createdAt"
-			     : operation == SCHEMA_UPDATED ? "updatedAt"
-							   : "deletedAt") == 0;
+	return strcasecmp(camel, operation == SCHEMA_CREATED   ? "createdAt"
+				 : operation == SCHEMA_UPDATED ? "updatedAt"
+							       : "deletedAt") == 0;
 }
 
 /* The message's own time stands in for a version that nobody sent. */
@@ -353,9 +354,13 @@ static weir_status read_member(struct decoding *decoding, const char *key, const
 	if (!schema_camel(key, strlen(key), camel))
 		return err_set(decoding->error, WEIR_INVALID,
 			       "a field's name is empty or longer than 63 bytes: %.80s", key);
-	if (strcasecmp(camel, schema->id_name) == 0 || strcmp(camel, "id") == 0)
+	if (strcasecmp(camel, schema->id_name) == 0)
 		return id_from_body(decoding, node);
-	if (strcmp(camel, "version") == 0)
+	if (strcasecmp(camel, "id") == 0) {
+		decoding->plain_id = node;
+		return WEIR_OK;
+	}
+	if (strcasecmp(camel, "version") == 0)
 		return version_from_body(decoding, node);
 	weir_status status = read_stamp(decoding, camel, node);
 	if (status != WEIR_OK || decoding->change->operation == SCHEMA_DELETED)
@@ -406,6 +411,8 @@ static weir_status read_body(struct decoding *decoding)
 			return status;
 	}
 	sort_fields(decoding);
+	if (decoding->plain_id != NULL && !decoding->has_id)
+		return id_from_body(decoding, decoding->plain_id);
 	return WEIR_OK;
 }
 

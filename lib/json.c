@@ -194,10 +194,14 @@ static weir_status parse_rewritten(struct jsondoc *document, const char *text, s
 		return WEIR_OK;
 	if (json_error_code(&problem) == json_error_out_of_memory)
 		return err_no_memory(error);
-	char *near = strstr(problem.text, " near ");
-	if (near != NULL) /* it shows the rewritten text */
-		*near = '\0';
+	/* jansson's place is behind the token, and what it shows is of the rewritten text. */
 	size_t offset = problem.position > 0 ? (size_t)problem.position : 0;
+	char *near = strstr(problem.text, " near ");
+	if (near != NULL) {
+		size_t token = strncmp(near, " near '", 7) == 0 ? strlen(near) - 8 : 0;
+		offset -= token < offset ? token : offset;
+		*near = '\0';
+	}
 	return refuse(text, length, source_offset(document, offset), problem.text, error);
 }
 

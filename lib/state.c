@@ -7,6 +7,7 @@
 #define FORMAT 1
 #define FLAG_DELETED 1
 #define CLEARED 0x80
+#define FIELD_SIZE 4 /* bytes of a field at least: name's length and byte, version, kind */
 
 void state_finish(struct state *state)
 {
@@ -113,10 +114,17 @@ static void read_field(struct cursor *cursor, struct state *state)
 		sorted = compare_names(last->name, last->name_length, field.name,
 				       field.name_length) < 0;
 	}
-	if ((field.written_by != SCHEMA_CREATED && field.written_by != SCHEMA_UPDATED) || !sorted)
+	if ((field.written_by != SCHEMA_CREATED && field.written_by != SCHEMA_UPDATED) || !sorted ||
+	    field.name_length == 0 || (!field.cleared && field.json_length == 0))
 		cursor->bad = true;
 	if (!cursor->bad)
 		state->fields[state->field_count++] = field;
+}
+
+static weir_status refuse_damaged(struct state *state, struct weir_error *error)
+{
+	state_clear(state);
+	return err_set(error, WEIR_FATAL, "a state in the index is damaged: rebuild the index");
 }
 
 weir_status state_read(struct state *state, const void *blob, size_t length,
@@ -137,20 +145,14 @@ weir_status state_read(struct state *state, const void *blob, size_t length,
 	if (state->deleted)
 		state->delete_version = take_signed(&cursor);
 	uint64_t count = take_number(&cursor);
-	/* A field takes four bytes at least, so a damaged count cannot ask for much memory. */
-	if (cursor.bad || count > length)
-		return err_set(error, WEIR_FATAL,
-			       "a state in the index is damaged: rebuild the index");
+	/* So a damaged count cannot ask for much memory. */
+	if (cursor.bad || (flags & ~FLAG_DELETED) != 0 || count > length / FIELD_SIZE)
+		return refuse_damaged(state, error);
 	if (!reserve(state, (size_t)count))
 		return err_no_memory(error);
 	for (uint64_t i = 0; i < count && !cursor.bad; i++)
 		read_field(&cursor, state);
-	if (cursor.bad || cursor.at != cursor.end) {
-		state_clear(state);
-		return err_set(error, WEIR_FATAL,
-			       "a state in the index is damaged: rebuild the index");
-	}
-	return WEIR_OK;
+	return cursor.bad || cursor.at != cursor.end ? refuse_damaged(state, error) : WEIR_OK;
 }
 
 void state_write(const struct state *state, struct buffer *out)
@@ -265,17 +267,15 @@ const struct state_field *state_find(const struct state *state, const char *name
 
 bool state_visible(const struct state *state, const struct schema *schema)
 {
-	bool any = false;
-	for (size_t i = 0; i < state->field_count; i++)
-		any = any || !state->fields[i].cleared;
-	for (size_t i = 0; any && i < schema->abi->field_count; i++) {
+	/* Fields older than the delete are gone, so any that is there is newer. */
+	for (size_t i = 0; i < schema->abi->field_count; i++) {
 		if (!schema->required[i])
 			continue;
 		const struct state_field *field = state_find(state, schema->abi->fields[i]->name);
 		if (field == NULL || field->cleared)
 			return false;
 	}
-	return any;
+	return state->field_count > 0;
 }
 
 int64_t state_version(const struct state *state)
