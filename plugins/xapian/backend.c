@@ -21,7 +21,7 @@ static void instance_close(weir_instance *instance)
 
 static weir_status open_reader(struct weir_instance *instance, struct weir_error *error)
 {
-	struct xapian_database *database;
+	struct xapian_database *database = NULL;
 	weir_status status = session_open_database(instance, &database, error);
 	if (status == WEIR_OK)
 		xapian_close(database);

@@ -6,10 +6,11 @@
 
 weir_status error_set(struct weir_error *error, weir_status status, const char *format, ...)
 {
-	struct weir_error line = {""}; /* arguments may point into *error */
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(line.message, sizeof(line.message), format, arguments);
+	struct weir_error line; /* arguments may point into *error */
+	if (vsnprintf(line.message, sizeof(line.message), format, arguments) < 0)
+		line.message[0] = '\0';
 	va_end(arguments);
 	for (char *byte = line.message; *byte != '\0'; byte++)
 		if ((unsigned char)*byte < 0x20 || *byte == 0x7F)

@@ -35,7 +35,7 @@ weir_status session_open_database(const struct weir_instance *instance,
 				 "xapian: %s is not a folder, so no index of Xapian; set another "
 				 "path",
 				 instance->path);
-	struct xapian_database *database;
+	struct xapian_database *database = NULL;
 	weir_status status = xapian_open(instance->path, false, &database, error);
 	if (status != WEIR_OK)
 		return status;
@@ -57,8 +57,8 @@ weir_status session_open_database(const struct weir_instance *instance,
 /* Leaves the session as it is on failure. */
 static weir_status open_again(struct weir_session *session, struct weir_error *error)
 {
-	struct xapian_database *database;
-	uint64_t generation;
+	struct xapian_database *database = NULL;
+	uint64_t generation = 0;
 	ino_t folder = folder_of(session->instance->path);
 	weir_status status = session_open_database(session->instance, &database, error);
 	if (status != WEIR_OK)

@@ -31,7 +31,6 @@ struct stems {
 	struct language *languages;
 	size_t language_count;
 	size_t *of_field; /* place in languages; language_count and above: none */
-	size_t field_count;
 	char stem[STEM_LIMIT];
 };
 
@@ -54,11 +53,12 @@ weir_status stems_create(const struct fields *fields, struct stems **out, struct
 	if (stems == NULL)
 		return error_no_memory(error);
 	weir_status status = WEIR_OK;
-	stems->field_count = fields->count;
 	stems->languages = calloc(fields->count + 1, sizeof(*stems->languages));
 	stems->of_field = calloc(fields->count + 1, sizeof(*stems->of_field));
-	if (stems->languages == NULL || stems->of_field == NULL)
-		status = error_no_memory(error);
+	if (stems->languages == NULL || stems->of_field == NULL) {
+		stems_destroy(stems);
+		return error_no_memory(error);
+	}
 	for (size_t i = 0; i < fields->count && status == WEIR_OK; i++) {
 		stems->of_field[i] = SIZE_MAX;
 		if (fields->fields[i].language != NULL)

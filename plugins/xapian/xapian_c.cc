@@ -752,7 +752,7 @@ size_t xapian_stem(struct xapian_stemmer *stemmer, const char *word, size_t leng
 		std::string stem = stemmer->stem(stemmer->word);
 		if (stem.size() > capacity)
 			return 0;
-		std::memcpy(out, stem.data(), stem.size());
+		stem.copy(out, capacity);
 		return stem.size();
 	} catch (...) {
 		return 0;

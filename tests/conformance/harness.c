@@ -281,7 +281,7 @@ static int compare_words(const void *left, const void *right)
 static const char *sorted(const char *answer)
 {
 	char *copy = strdup(answer), *sorted_answer = next_answer();
-	char *words[4096], *rest = NULL;
+	char *words[4096] = {NULL}, *rest = NULL;
 	size_t count = 0;
 	ck_assert_ptr_nonnull(copy);
 	for (char *word = strtok_r(copy, " ", &rest); word != NULL && count < 4096;

@@ -89,10 +89,11 @@ const struct weir_query *exact_bytes(int32_t field, const char *text, size_t len
 const struct weir_query *is(int32_t field, int value);
 /* "[1 5]" with both ends, "(1 5)" without, "[1 *" without an upper end. */
 const struct weir_query *range(int32_t field, const char *ends);
-const struct weir_query *combine(uint32_t kind, ...); /* children, then NULL */
-#define AND(...) combine(WEIR_QUERY_AND, __VA_ARGS__, (struct weir_query *)NULL)
-#define OR(...) combine(WEIR_QUERY_OR, __VA_ARGS__, (struct weir_query *)NULL)
-#define NOT(child) combine(WEIR_QUERY_NOT, child, (struct weir_query *)NULL)
+#define NO_MORE ((const struct weir_query *)NULL)
+const struct weir_query *combine(uint32_t kind, ...); /* children, then NO_MORE */
+#define AND(...) combine(WEIR_QUERY_AND, __VA_ARGS__, NO_MORE)
+#define OR(...) combine(WEIR_QUERY_OR, __VA_ARGS__, NO_MORE)
+#define NOT(child) combine(WEIR_QUERY_NOT, child, NO_MORE)
 const struct weir_query *boosted(const struct weir_query *child, double boost);
 void queries_free(void);
 

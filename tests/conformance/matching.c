@@ -427,8 +427,8 @@ START_TEST(test_and_or_not)
 	ck_assert_str_eq(matches(session, NOT(OR(green, blue))), "a");
 	ck_assert_str_eq(matches(session, NOT(AND(red, green))), "a d");
 	ck_assert_str_eq(matches(session, AND(OR(red, blue), NOT(AND(green, blue)))), "a b d");
-	ck_assert_str_eq(matches(session, combine(WEIR_QUERY_AND, NULL)), "a b c d");
-	ck_assert_str_eq(matches(session, combine(WEIR_QUERY_OR, NULL)), "");
+	ck_assert_str_eq(matches(session, combine(WEIR_QUERY_AND, NO_MORE)), "a b c d");
+	ck_assert_str_eq(matches(session, combine(WEIR_QUERY_OR, NO_MORE)), "");
 	ck_assert_str_eq(matches(session, NOT(none())), "a b c d");
 	ck_assert_str_eq(matches(session, NOT(all())), "");
 	ck_assert_str_eq(matches(session, AND(red)), "a b c");

@@ -139,7 +139,7 @@ const struct weir_query *combine(uint32_t kind, ...)
 
 const struct weir_query *boosted(const struct weir_query *child, double boost)
 {
-	struct weir_query *query = (struct weir_query *)combine(WEIR_QUERY_BOOST, child, NULL);
+	struct weir_query *query = (struct weir_query *)combine(WEIR_QUERY_BOOST, child, NO_MORE);
 	query->boost = boost;
 	return query;
 }

@@ -115,7 +115,7 @@ static bool has_phrase(const struct words *here, const struct words *wanted, uin
 
 static bool text_fits(const char *text, const struct weir_query *query)
 {
-	struct words here, wanted;
+	struct words here = {""}, wanted = {""};
 	split(text, strlen(text), &here);
 	split(query->text, query->text_length, &wanted);
 	if (query->kind == WEIR_QUERY_PHRASE)
