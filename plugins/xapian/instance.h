@@ -3,6 +3,7 @@
 #ifndef INSTANCE_H
 #define INSTANCE_H
 
+#include "disk.h"
 #include "fields.h"
 #include "index.h"
 #include "stems.h"
@@ -15,6 +16,7 @@ struct weir_instance {
 	struct xapian_database *database;
 	struct stems *stems;
 	struct index_builder builder;
+	struct disk_pending pending;
 	struct bytes term; /* scratch */
 };
 

@@ -10,6 +10,8 @@
 #include "instance.h"
 #include "record.h"
 
+#define HIDDEN_BLOCKS 6 /* that removing a hidden document changes at worst */
+
 static weir_status make_parents(const char *path, struct weir_error *error)
 {
 	char parent[PATH_MAX];
@@ -143,39 +145,52 @@ weir_status writer_fetch(weir_instance *instance, const char *const *ids, const 
 	return WEIR_OK;
 }
 
+/* A document's terms are each in a block of their own at worst, as are the old one's, its values
+ * and its list of terms. */
+static void count_pending(struct weir_instance *instance, const struct xapian_document *document,
+			  bool is_replaced)
+{
+	size_t blocks = document->term_count + document->slot_count + 2;
+	instance->pending.blocks += is_replaced ? 2 * blocks : blocks;
+	instance->pending.bytes += instance->builder.text.length + document->data_length;
+}
+
 weir_status writer_apply(weir_instance *instance, const struct weir_document *const *documents,
 			 size_t count, struct weir_verdict *const *verdicts,
 			 struct weir_error *error)
 {
-	for (size_t i = 0; i < count; i++) {
+	/* A full buffer is written before the commit. */
+	weir_status status = disk_check(instance->path, &instance->pending, error);
+	for (size_t i = 0; i < count && status == WEIR_OK; i++) {
 		struct xapian_document document;
-		weir_status status =
-			index_document(&instance->builder, &instance->fields, instance->stems,
-				       documents[i], &document, verdicts[i], error);
-		if (status != WEIR_OK)
-			return status;
-		if (verdicts[i]->kind != WEIR_ACCEPTED)
+		status = index_document(&instance->builder, &instance->fields, instance->stems,
+					documents[i], &document, verdicts[i], error);
+		if (status != WEIR_OK || verdicts[i]->kind != WEIR_ACCEPTED)
 			continue;
 		uint32_t docid = 0;
 		status =
 			find_id(instance, documents[i]->id, documents[i]->id_length, &docid, error);
 		if (status == WEIR_OK)
 			status = xapian_replace(instance->database, docid, &document, error);
-		if (status != WEIR_OK)
-			return status;
+		count_pending(instance, &document, docid != 0);
 	}
+	if (status != WEIR_OK)
+		return status;
 	return forms_write(&instance->builder.forms, instance->database, error);
 }
 
 weir_status writer_commit(weir_instance *instance, const struct weir_position *const *positions,
 			  size_t count, struct weir_error *error)
 {
-	for (size_t i = 0; i < count; i++) {
-		weir_status status = record_set_position(instance->database, positions[i], error);
-		if (status != WEIR_OK)
-			return status;
-	}
-	return xapian_commit(instance->database, error);
+	instance->pending.blocks += count;
+	weir_status status = disk_check(instance->path, &instance->pending, error);
+	for (size_t i = 0; i < count && status == WEIR_OK; i++)
+		status = record_set_position(instance->database, positions[i], error);
+	if (status == WEIR_OK)
+		status = xapian_commit(instance->database, error);
+	if (status == WEIR_OK)
+		instance->pending = (struct disk_pending){0};
+	return status;
 }
 
 weir_status writer_abandon(weir_instance *instance, struct weir_error *error)
@@ -183,6 +198,7 @@ weir_status writer_abandon(weir_instance *instance, struct weir_error *error)
 	/* The forms that were written down are dropped too. */
 	instance->builder.forms.count = 0;
 	stems_forget(instance->stems);
+	instance->pending = (struct disk_pending){0};
 	return xapian_cancel(instance->database, error);
 }
 
@@ -197,24 +213,11 @@ weir_status writer_expire(weir_instance *instance, int64_t before, uint64_t *rem
 {
 	char limit[8];
 	u64_write(limit, order_of_integer(before));
-	return xapian_remove_below(instance->database, SLOT_APPLIED_AT, limit, sizeof(limit),
-				   removed, error);
-}
-
-static double bytes_on_disk(const char *path)
-{
-	double sum = 0;
-	DIR *folder = opendir(path);
-	if (folder == NULL)
-		return 0;
-	for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-		struct stat status;
-		if (fstatat(dirfd(folder), entry->d_name, &status, 0) == 0 &&
-		    S_ISREG(status.st_mode))
-			sum += (double)status.st_size;
-	}
-	closedir(folder);
-	return sum;
+	weir_status status = xapian_remove_below(instance->database, SLOT_APPLIED_AT, limit,
+						 sizeof(limit), removed, error);
+	if (status == WEIR_OK)
+		instance->pending.blocks += *removed * HIDDEN_BLOCKS;
+	return status;
 }
 
 weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *context,
@@ -234,6 +237,6 @@ weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *co
 	xapian_close(own);
 	if (status == WEIR_OK && on_stat(context, "documents_live", (double)live) == 0 &&
 	    on_stat(context, "documents_hidden", (double)hidden) == 0)
-		on_stat(context, "bytes_on_disk", bytes_on_disk(instance->path));
+		on_stat(context, "bytes_on_disk", (double)disk_index_bytes(instance->path));
 	return status;
 }
