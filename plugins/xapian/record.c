@@ -13,13 +13,15 @@
 #define POSITION_HEAD_LENGTH 16 /* next offset, partition; then three NUL-terminated names */
 
 struct short_text {
-	char text[128]; /* NUL-terminated, cut where it is longer */
+	char text[512]; /* NUL-terminated, cut where it is longer */
 };
 
 static int copy_short(void *context, const char *data, size_t length)
 {
 	struct short_text *copy = context;
-	snprintf(copy->text, sizeof(copy->text), "%.*s", (int)(length < 127 ? length : 127), data);
+	size_t kept = length < sizeof(copy->text) - 1 ? length : sizeof(copy->text) - 1;
+	memcpy(copy->text, data, kept);
+	copy->text[kept] = '\0';
 	return 0;
 }
 

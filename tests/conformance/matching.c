@@ -241,6 +241,19 @@ START_TEST(test_prefix)
 }
 END_TEST
 
+START_TEST(test_words_of_a_term_in_several_fields)
+{
+	PUT(writer, .id = "a", .title = "wi", .body = "fi");
+	PUT(writer, .id = "b", .title = "wi fi");
+	PUT(writer, .id = "c", .title = "wi");
+	look();
+	ck_assert_str_eq(matches(session, term(ANY, "wi-fi")), "a b");
+	ck_assert_str_eq(matches(session, term(TITLE, "wi-fi")), "b");
+	ck_assert_str_eq(matches(session, prefix(ANY, "wi-f")), "a b");
+	ck_assert_str_eq(matches(session, phrase(ANY, "wi-fi")), "b");
+}
+END_TEST
+
 START_TEST(test_many_words_with_one_beginning)
 {
 	char title[32], id[16];
@@ -486,6 +499,7 @@ void add_matching_cases(TCase *cases)
 	tcase_add_test(cases, test_near);
 	tcase_add_test(cases, test_near_needs_each_word_it_names);
 	tcase_add_test(cases, test_prefix);
+	tcase_add_test(cases, test_words_of_a_term_in_several_fields);
 	tcase_add_test(cases, test_many_words_with_one_beginning);
 	tcase_add_test(cases, test_exact);
 	tcase_add_test(cases, test_long_keywords);
