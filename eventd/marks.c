@@ -79,6 +79,8 @@ size_t marks_peek(struct marks *marks, struct outbox_mark *into, size_t limit)
 
 void marks_done(struct marks *marks, size_t count)
 {
+	if (count == 0)
+		return;
 	pthread_mutex_lock(&marks->lock);
 	marks->count -= count;
 	marks->done += count;

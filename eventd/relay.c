@@ -217,6 +217,7 @@ static void replace_broken_client(struct relay *relay)
 static void measure(struct relay *relay)
 {
 	int64_t now = moment_now(), oldest = now;
+	metric_set(relay->inflight_gauge, (double)relay->inflight);
 	if (moment_monotonic() - relay->measured_at < MEASURE_INTERVAL)
 		return;
 	relay->measured_at = moment_monotonic();
@@ -228,7 +229,6 @@ static void measure(struct relay *relay)
 			oldest = at;
 	}
 	metric_set(relay->oldest_gauge, (double)(now - oldest) / 1e6);
-	metric_set(relay->inflight_gauge, (double)relay->inflight);
 }
 
 /* One round; microseconds until the next, unless something wakes us. */

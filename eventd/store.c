@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -116,6 +117,23 @@ weir_status store_probe(struct store *store, struct weir_error *error)
 	return run_plain(store, SQL_PROBE, "trying to write", error);
 }
 
+/* A new folder lasts once the folder that names it was synced. */
+static weir_status sync_parent(const char *path, struct weir_error *error)
+{
+	WEIR_FREE char *copy = strdup(path);
+	if (copy == NULL)
+		return err_no_memory(error);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool synced = fd >= 0 && fsync(fd) == 0;
+	int code = errno;
+	if (fd >= 0)
+		close(fd);
+	if (synced)
+		return WEIR_OK;
+	return err_set(error, WEIR_SYSTEM, "%s: cannot sync the folder above: %s", path,
+		       strerror(code));
+}
+
 /* Makes the folders above the file. */
 static weir_status make_folders(const char *path, struct weir_error *error)
 {
@@ -124,9 +142,13 @@ static weir_status make_folders(const char *path, struct weir_error *error)
 		return err_no_memory(error);
 	for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+		bool made = mkdir(copy, 0777) == 0;
+		if (!made && errno != EEXIST)
 			return err_set(error, WEIR_SYSTEM, "%s: cannot make the folder: %s", copy,
 				       strerror(errno));
+		weir_status status = made ? sync_parent(copy, error) : WEIR_OK;
+		if (status != WEIR_OK)
+			return status;
 		*slash = '/';
 	}
 	return WEIR_OK;
@@ -276,19 +298,18 @@ static weir_status open_file(struct store *store, enum store_mode mode, struct w
 weir_status store_open(const char *path, enum store_mode mode, struct store **store,
 		       struct weir_error *error)
 {
-	WEIR_CLEANUP(store_close_pointer) struct store *made = calloc(1, sizeof(*made));
+	struct store *made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return err_no_memory(error);
 	made->lock_fd = -1;
 	made->path = strdup(path);
-	if (made->path == NULL)
-		return err_no_memory(error);
-	weir_status status = open_file(made, mode, error);
-	if (status != WEIR_OK)
-		return status;
-	*store = made;
-	made = NULL;
-	return WEIR_OK;
+	weir_status status =
+		made->path != NULL ? open_file(made, mode, error) : err_no_memory(error);
+	if (status == WEIR_OK)
+		*store = made;
+	else
+		store_close(made);
+	return status;
 }
 
 void store_close(struct store *store)

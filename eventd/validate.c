@@ -145,19 +145,11 @@ static void read_price(struct validation *validation, struct value *value, const
 	keep_node(validation, value, node);
 }
 
+/* .NET's old /Date(ms)/ is for messages, not for people. */
 static bool read_moment(const json_t *node, int64_t *moment)
 {
-	int64_t read;
-	if (!json_is_string(node) || json_string_value(node)[0] == '/' ||
-	    !moment_parse(json_string_value(node), json_string_length(node), &read, NULL))
-		return false;
-	int64_t first, last; /* an offset may move a date out of the years 1 to 9999 */
-	if (!moment_parse("0001-01-01", 10, &first, NULL) ||
-	    !moment_parse("9999-12-31T23:59:59.999999Z", 27, &last, NULL) || read < first ||
-	    read > last)
-		return false;
-	*moment = read;
-	return true;
+	return json_is_string(node) && json_string_value(node)[0] != '/' &&
+	       moment_parse(json_string_value(node), json_string_length(node), moment, NULL);
 }
 
 static void read_date(struct validation *validation, const char *name, struct value *value,

@@ -66,7 +66,7 @@ weir_status writer_run(struct writer *writer, writer_job job, void *context,
 	pthread_mutex_lock(&writer->job_lock);
 	while (writer->job != NULL)
 		pthread_cond_wait(&writer->job_changed, &writer->job_lock);
-	writer->job = &mine;
+	writer->job = &mine; /* cppcheck-suppress autoVariables ; it is done before we return */
 	while (!mine.done)
 		pthread_cond_wait(&writer->job_changed, &writer->job_lock);
 	pthread_mutex_unlock(&writer->job_lock);

@@ -158,11 +158,11 @@ def test_what_is_too_large_for_the_broker_is_set_aside_alone(kafka, make_client)
                                                   "events.created", set_config={"max.message.bytes": "20000"})
     for future in admin.alter_configs([change]).values():
         future.result(30)
-    settings = {"kafka__rdkafka.compression.codec": "none", "kafka__rdkafka.linger.ms": 200}
+    settings = {"kafka__rdkafka.compression.codec": "none", "kafka__rdkafka.linger.ms": 50}
     client = make_client(kafka.brokers, **settings).start()
-    lines = [{"title": f"Number {n}", "description": "x" * (30_000 if n == 50 else 500)} for n in range(100)]
+    lines = [{"title": f"Number {n}", "description": "x" * (30_000 if n == 30 else 500)} for n in range(60)]
     results = [json.loads(line) for line in client.batch(lines).text.splitlines()]
-    large = results[50]["id"]
+    large = results[30]["id"]
     wait_relayed(client)
     assert client.daemon.metric("weir_eventd_outbox_refused_rows") == 1
     refused = [line for line in client.daemon.log().splitlines() if "state=refused" in line]
