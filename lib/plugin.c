@@ -142,7 +142,13 @@ static weir_status check_operations(struct plugin *plugin, struct weir_error *er
 		uint64_t capability = needed_operations[i].capability;
 		memcpy(&function, (char *)&plugin->operations + needed_operations[i].offset,
 		       sizeof(function));
-		if (function != NULL || (manifest->capabilities & capability) != capability)
+		if ((manifest->capabilities & capability) != capability) {
+			/* Not promised, so nobody is to call it. */
+			memset((char *)&plugin->operations + needed_operations[i].offset, 0,
+			       sizeof(function));
+			continue;
+		}
+		if (function != NULL)
 			continue;
 		if (capability == 0)
 			return err_set(error, WEIR_INVALID,

@@ -10,7 +10,8 @@
 struct plugin {
 	char *path; /* of the file that was loaded */
 	const struct weir_manifest *manifest;
-	struct weir_operations operations; /* the host's copy: what the plug-in lacks is NULL */
+	struct weir_operations operations; /* the host's copy: what the plug-in lacks, or no
+					      capability promises, is NULL */
 };
 
 /* name_or_path: with a slash it is a path; else <directory>/weir_<name>.so, where directory is

@@ -123,6 +123,15 @@ START_TEST(test_other_minors)
 }
 END_TEST
 
+START_TEST(test_what_no_capability_promises)
+{
+	struct plugin *plugin = load("unpromised");
+	ck_assert(plugin->manifest->operations->session_close != NULL);
+	ck_assert(plugin->operations.session_close == NULL);
+	plugin_destroy(plugin);
+}
+END_TEST
+
 START_TEST(test_parameter_table)
 {
 	REFUSE("parameters", "expected a table of 6 parameters", "found NULL");
@@ -204,6 +213,7 @@ int main(void)
 	tcase_add_test(cases, test_operations);
 	tcase_add_test(cases, test_capabilities);
 	tcase_add_test(cases, test_other_minors);
+	tcase_add_test(cases, test_what_no_capability_promises);
 	tcase_add_test(cases, test_parameter_table);
 	tcase_add_test(cases, test_files);
 	tcase_add_test(cases, test_undefined_symbol);

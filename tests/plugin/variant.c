@@ -148,8 +148,8 @@ static struct table {
 		.positions = variant_positions,
 		.expire = variant_expire,
 		.stats = variant_stats,
-#ifdef BEYOND_THE_CUT
-		/* lies behind the size that the table claims, so nobody may look at it */
+#ifdef MORE_THAN_PROMISED
+		/* of no capability, or behind the size that the table claims */
 		.session_close = (void (*)(weir_session *))variant_close,
 #endif
 	},
