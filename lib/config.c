@@ -62,13 +62,14 @@ static size_t smallest(size_t a, size_t b, size_t c)
 	return least < c ? least : c;
 }
 
-/* Levenshtein's distance, two rows (R. Wagner, M. Fischer, 1974). */
+/* Levenshtein's distance, two rows (R. Wagner, M. Fischer, 1974). Names beyond the limit are far
+ * from everything. */
 static size_t edit_distance(const char *left, const char *right)
 {
 	enum { LIMIT = 64 };
 	size_t rows = strlen(left), columns = strlen(right), row[LIMIT + 1];
 	if (rows > LIMIT || columns > LIMIT)
-		return LIMIT;
+		return SIZE_MAX;
 	for (size_t j = 0; j <= columns; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= rows; i++) {
@@ -197,20 +198,44 @@ static weir_status put(struct config *config, enum source source, const char *se
 	return WEIR_OK;
 }
 
-static weir_status read_secret(const char *path, const char *origin, char **value,
-			       struct weir_error *error)
+/* A path in a file counts from the file's folder, so that a configuration can be moved whole; then
+ * origin is "weir.conf:12". Others count from the working directory. */
+static char *absolute(enum source source, const char *origin, const char *path)
 {
+	char base[PATH_MAX], *made = NULL;
+	if (path[0] == '/' || path[0] == '\0')
+		return strdup(path);
+	if (getcwd(base, sizeof(base)) == NULL)
+		return strdup(path);
+	if (source != SOURCE_FILE)
+		return asprintf(&made, "%s/%s", base, path) < 0 ? NULL : made;
+	const char *slash = strrchr(origin, '/');
+	int folder = slash == NULL ? 0 : (int)(slash - origin) + 1;
+	bool rooted = origin[0] == '/';
+	if (asprintf(&made, "%s%s%.*s%s", rooted ? "" : base, rooted ? "" : "/", folder, origin,
+		     path) < 0)
+		return NULL;
+	return made;
+}
+
+static weir_status read_secret(enum source source, const char *given, const char *origin,
+			       char **value, struct weir_error *error)
+{
+	WEIR_FREE char *path = absolute(source, origin, given);
+	if (path == NULL)
+		return err_no_memory(error);
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return err_set(error, WEIR_INVALID, "%s: cannot read %s: %s", origin, path,
 			       strerror(errno));
 	char text[4096];
-	size_t length = fread(text, 1, sizeof(text) - 1, file);
-	bool bad = ferror(file) != 0 || !feof(file);
+	size_t length = fread(text, 1, sizeof(text), file);
+	bool bad =
+		ferror(file) != 0 || length == sizeof(text) || memchr(text, '\0', length) != NULL;
 	fclose(file);
 	if (bad)
-		return err_set(error, WEIR_INVALID, "%s: %s is longer than 4095 bytes or no file",
-			       origin, path);
+		return err_set(error, WEIR_INVALID,
+			       "%s: %s is no file of text with at most 4095 bytes", origin, path);
 	while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
 		length--;
 	text[length] = '\0';
@@ -238,7 +263,7 @@ static weir_status put_checked(struct config *config, enum source source, const 
 		if (is_plugin_section(section) || family ||
 		    (secret != NULL && secret->type == CONFIG_SECRET)) {
 			WEIR_FREE char *text = NULL;
-			weir_status status = read_secret(value, origin, &text, error);
+			weir_status status = read_secret(source, value, origin, &text, error);
 			return status != WEIR_OK
 				       ? status
 				       : put(config, source, section, name, text, origin, error);
@@ -254,7 +279,8 @@ struct file_reader {
 	FILE *file;
 	const char *path;
 	size_t line;
-	weir_status status;
+	weir_status status; /* of the first key that was refused */
+	size_t refused;	    /* its line */
 	struct weir_error *error;
 	bool too_long;
 };
@@ -266,10 +292,15 @@ static char *read_line(char *line, int size, void *stream)
 	if (got == NULL)
 		return NULL;
 	reader->line++;
-	if (strchr(line, '\n') == NULL && !feof(reader->file)) {
-		reader->too_long = true;
-		return NULL;
+	if (strchr(line, '\n') == NULL) {
+		int next = fgetc(reader->file);
+		reader->too_long = next != EOF;
+		if (reader->too_long)
+			return NULL;
 	}
+	/* To inih an indented line goes on the value before it, and then either would be lost. */
+	size_t indent = strspn(line, " \t");
+	memmove(line, line + indent, strlen(line + indent) + 1);
 	return got;
 }
 
@@ -277,9 +308,12 @@ static int on_key(void *context, const char *section, const char *key, const cha
 {
 	struct file_reader *reader = context;
 	char origin[PATH_MAX + 32];
+	if (reader->status != WEIR_OK) /* inih goes on behind an error; the first is told */
+		return 0;
 	snprintf(origin, sizeof(origin), "%s:%zu", reader->path, reader->line);
 	reader->status = put_checked(reader->config, SOURCE_FILE, section, key,
 				     value != NULL ? value : "", origin, reader->error);
+	reader->refused = reader->line;
 	return reader->status == WEIR_OK;
 }
 
@@ -292,7 +326,8 @@ static weir_status read_file(struct config *config, const char *path, struct wei
 	int line = ini_parse_stream(read_line, &reader, on_key, &reader);
 	bool failed = ferror(reader.file) != 0;
 	fclose(reader.file);
-	if (reader.status != WEIR_OK)
+	/* A line that inih did not understand before that key may be why it was refused. */
+	if (reader.status != WEIR_OK && (line <= 0 || (size_t)line >= reader.refused))
 		return reader.status;
 	if (reader.too_long)
 		return err_set(error, WEIR_INVALID,
@@ -315,68 +350,89 @@ static void environment_name(const char *section, const char *key, char *name, s
 		*byte = *byte == '.' || *byte == '-' ? '_' : (char)toupper((unsigned char)*byte);
 }
 
-/* WEIR_KAFKA_RDKAFKA_SECURITY_PROTOCOL: librdkafka's names have dots, and a few underscores; a name
- * with an underscore of its own must come from the file or the command line. */
-static weir_status put_family(struct config *config, const struct config_option *option,
-			      const char *variable, const char *prefix, struct weir_error *error)
+static void lower(char *text)
 {
-	const char *equals = strchr(variable, '=');
-	char key[256], origin[300];
-	size_t length = strlen(option->key) - 1;
-	snprintf(key, sizeof(key), "%.*s%.*s", (int)length, option->key,
-		 (int)(equals - variable - (ptrdiff_t)strlen(prefix)), variable + strlen(prefix));
-	for (char *byte = key + length; *byte != '\0'; byte++)
-		*byte = *byte == '_' ? '.' : (char)tolower((unsigned char)*byte);
-	snprintf(origin, sizeof(origin), "%.*s", (int)(equals - variable), variable);
-	return put(config, SOURCE_ENVIRONMENT, option->section, key, equals + 1, origin, error);
+	for (; *text != '\0'; text++)
+		*text = (char)tolower((unsigned char)*text);
+}
+
+/* WEIR_KAFKA_RDKAFKA_SECURITY_PROTOCOL: librdkafka's names have dots, and a few underscores; a name
+ * with an underscore of its own must come from the file or the command line. "_FILE" at the end is
+ * not part of the name. */
+static weir_status put_family(struct config *config, const struct config_option *option,
+			      const char *name, size_t prefix, const char *value,
+			      struct weir_error *error)
+{
+	char key[256];
+	size_t begin = strlen(option->key) - 1;
+	snprintf(key, sizeof(key), "%.*s%s", (int)begin, option->key, name + prefix);
+	lower(key + begin);
+	size_t end = strlen(key) - (ends_with(key, "_file") ? strlen("_file") : 0);
+	for (size_t i = begin; i < end; i++)
+		if (key[i] == '_')
+			key[i] = '.';
+	return put_checked(config, SOURCE_ENVIRONMENT, option->section, key, value, name, error);
 }
 
 /* WEIR_BACKEND_XAPIAN_PATH: a plug-in's name has no dots, so its first underscore ends it. The
  * plug-in's own table is not known here, so only plug-ins that could be meant are looked at. */
-static weir_status put_plugin_variable(struct config *config, const char *variable,
+static weir_status put_plugin_variable(struct config *config, const char *name, const char *value,
 				       struct weir_error *error)
 {
-	const char *equals = strchr(variable, '='), *rest = variable + strlen("WEIR_BACKEND_");
-	const char *separator = memchr(rest, '_', (size_t)(equals - rest));
-	if (separator == NULL)
-		return WEIR_OK;
-	char section[128], key[128], origin[300];
-	snprintf(section, sizeof(section), "backend.%.*s", (int)(separator - rest), rest);
-	snprintf(key, sizeof(key), "%.*s", (int)(equals - separator - 1), separator + 1);
-	for (char *byte = section; *byte != '\0'; byte++)
-		*byte = (char)tolower((unsigned char)*byte);
-	for (char *byte = key; *byte != '\0'; byte++)
-		*byte = (char)tolower((unsigned char)*byte);
-	snprintf(origin, sizeof(origin), "%.*s", (int)(equals - variable), variable);
-	return put(config, SOURCE_ENVIRONMENT, section, key, equals + 1, origin, error);
+	char section[256], *key;
+	snprintf(section, sizeof(section), "backend.%s", name + strlen("WEIR_BACKEND_"));
+	lower(section);
+	key = strchr(section, '_');
+	if (key == NULL || key == section + strlen("backend."))
+		return refuse_unknown("backend", section + strlen("backend."), name, error);
+	*key++ = '\0';
+	return put_checked(config, SOURCE_ENVIRONMENT, section, key, value, name, error);
+}
+
+/* WEIR_BUILD and the like are not ours to refuse, WEIR_INDEXER_BATCH_CUONT is. */
+static weir_status put_unknown(struct config *config, const char *name, const char *value,
+			       struct weir_error *error)
+{
+	for (size_t i = 0; i < config_option_count; i++) {
+		char beginning[128], key[256];
+		environment_name(config_options[i].section, "", beginning, sizeof(beginning));
+		if (strncmp(name, beginning, strlen(beginning)) != 0)
+			continue;
+		if (strcmp(config_options[i].section, "backend") == 0)
+			return put_plugin_variable(config, name, value, error);
+		snprintf(key, sizeof(key), "%s", name + strlen(beginning));
+		lower(key);
+		return refuse_unknown(config_options[i].section, key, name, error);
+	}
+	return WEIR_OK;
 }
 
 static weir_status put_variable(struct config *config, const char *variable,
 				struct weir_error *error)
 {
 	const char *equals = strchr(variable, '=');
+	char name[256];
 	if (equals == NULL || strncmp(variable, "WEIR_", 5) != 0)
 		return WEIR_OK;
+	if ((size_t)(equals - variable) >= sizeof(name) - strlen("backend."))
+		return err_set(error, WEIR_INVALID, "%.60s...: no option has so long a name",
+			       variable);
+	snprintf(name, sizeof(name), "%.*s", (int)(equals - variable), variable);
 	for (size_t i = 0; i < config_option_count; i++) {
 		const struct config_option *option = &config_options[i];
-		char name[256], origin[300];
-		environment_name(option->section, option->key, name, sizeof(name));
-		if (is_family(option)) {
-			name[strlen(name) - 1] = '\0';
-			if (strncmp(variable, name, strlen(name)) == 0)
-				return put_family(config, option, variable, name, error);
+		char known[256];
+		environment_name(option->section, option->key, known, sizeof(known));
+		if (!is_family(option)) {
+			if (strcmp(name, known) == 0)
+				return put(config, SOURCE_ENVIRONMENT, option->section, option->key,
+					   equals + 1, name, error);
 			continue;
 		}
-		if (strlen(name) != (size_t)(equals - variable) ||
-		    strncmp(variable, name, strlen(name)) != 0)
-			continue;
-		snprintf(origin, sizeof(origin), "%s", name);
-		return put(config, SOURCE_ENVIRONMENT, option->section, option->key, equals + 1,
-			   origin, error);
+		size_t prefix = strlen(known) - 1;
+		if (strncmp(name, known, prefix) == 0 && name[prefix] != '\0')
+			return put_family(config, option, name, prefix, equals + 1, error);
 	}
-	if (strncmp(variable, "WEIR_BACKEND_", 13) == 0)
-		return put_plugin_variable(config, variable, error);
-	return WEIR_OK; /* WEIR_BUILD and the like are not ours to refuse */
+	return put_unknown(config, name, equals + 1, error);
 }
 
 static weir_status put_set(struct config *config, const char *set, struct weir_error *error)
@@ -482,24 +538,10 @@ weir_status config_parse_value(enum config_type type, const char *text, int64_t 
 	return WEIR_OK;
 }
 
-/* A path in a file counts from the file's folder, so that a configuration can be moved whole. */
-static char *absolute(const struct entry *entry, const char *path)
+static char *entry_path(const struct entry *entry, const char *path)
 {
-	char base[PATH_MAX], *made = NULL;
-	if (path[0] == '/' || path[0] == '\0')
-		return strdup(path);
-	if (getcwd(base, sizeof(base)) == NULL)
-		return strdup(path);
-	if (entry != NULL && entry->source == SOURCE_FILE) {
-		const char *slash = strrchr(entry->origin, '/');
-		int folder = slash == NULL ? 0 : (int)(slash - entry->origin) + 1;
-		bool rooted = entry->origin[0] == '/';
-		if (asprintf(&made, "%s%s%.*s%s", rooted ? "" : base, rooted ? "" : "/", folder,
-			     entry->origin, path) < 0)
-			return NULL;
-		return made;
-	}
-	return asprintf(&made, "%s/%s", base, path) < 0 ? NULL : made;
+	return entry != NULL ? absolute(entry->source, entry->origin, path)
+			     : absolute(SOURCE_COMMAND_LINE, "", path);
 }
 
 static weir_status resolve(struct config *config, struct weir_error *error)
@@ -523,7 +565,7 @@ static weir_status resolve(struct config *config, struct weir_error *error)
 		if (status != WEIR_OK)
 			return status;
 		config->texts[i] =
-			option->type == CONFIG_PATH ? absolute(entry, text) : strdup(text);
+			option->type == CONFIG_PATH ? entry_path(entry, text) : strdup(text);
 		if (config->texts[i] == NULL)
 			return err_no_memory(error);
 	}
@@ -592,5 +634,5 @@ weir_status config_each(const struct config *config, const char *section, const 
 char *config_absolute(const struct config *config, const char *section, const char *key,
 		      const char *path)
 {
-	return absolute(find_entry(config, section, key), path);
+	return entry_path(find_entry(config, section, key), path);
 }

@@ -3,7 +3,8 @@
  *
  * Precedence: command line (--set section.key=value), environment (WEIR_SECTION_KEY, dots and
  * dashes as underscores), file, default. A key that no table knows is WEIR_INVALID and the message
- * names the nearest one that is known, with file and line. */
+ * names the nearest one that is known, with file and line; of the environment that holds for
+ * variables that begin with a section's name. */
 #ifndef CONFIG_H
 #define CONFIG_H
 

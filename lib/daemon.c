@@ -27,7 +27,8 @@ enum { CONDITION_LIMIT = 32 };
 
 struct condition {
 	char name[48];
-	char reason[400]; /* "": good */
+	bool bad;
+	struct weir_error reason;
 };
 
 static pthread_mutex_t health_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -255,7 +256,7 @@ void daemon_stop(void)
 static struct condition *condition_find(const char *name)
 {
 	for (size_t i = 0; i < condition_count; i++)
-		if (strcmp(conditions[i].name, name) == 0)
+		if (strncmp(conditions[i].name, name, sizeof(conditions[i].name) - 1) == 0)
 			return &conditions[i];
 	if (condition_count == CONDITION_LIMIT)
 		return NULL;
@@ -273,8 +274,10 @@ void health_set_bad(const char *condition, const char *reason, ...)
 	va_end(arguments);
 	pthread_mutex_lock(&health_lock);
 	struct condition *found = condition_find(condition);
-	if (found != NULL)
-		snprintf(found->reason, sizeof(found->reason), "%.399s", line.message);
+	if (found != NULL) {
+		found->bad = true;
+		found->reason = line;
+	}
 	pthread_mutex_unlock(&health_lock);
 }
 
@@ -283,45 +286,54 @@ void health_set_good(const char *condition)
 	pthread_mutex_lock(&health_lock);
 	struct condition *found = condition_find(condition);
 	if (found != NULL)
-		found->reason[0] = '\0';
+		found->bad = false;
 	pthread_mutex_unlock(&health_lock);
+}
+
+static bool all_good(void)
+{
+	for (size_t i = 0; i < condition_count; i++)
+		if (conditions[i].bad)
+			return false;
+	return true;
 }
 
 bool health_ready(void)
 {
-	bool ready = true;
 	pthread_mutex_lock(&health_lock);
-	for (size_t i = 0; i < condition_count; i++)
-		if (conditions[i].reason[0] != '\0')
-			ready = false;
+	bool ready = all_good();
 	pthread_mutex_unlock(&health_lock);
 	return ready;
+}
+
+static void write_reasons(struct jsonout *json)
+{
+	jsonout_name(json, "reasons");
+	jsonout_begin(json, '[');
+	for (size_t i = 0; i < condition_count; i++) {
+		if (!conditions[i].bad)
+			continue;
+		jsonout_begin(json, '{');
+		jsonout_name(json, "condition");
+		jsonout_text(json, conditions[i].name);
+		jsonout_name(json, "reason");
+		jsonout_text(json, conditions[i].reason.message);
+		jsonout_end(json, '}');
+	}
+	jsonout_end(json, ']');
 }
 
 bool health_write(struct buffer *out)
 {
 	struct jsonout json = JSONOUT_INIT(out);
-	bool ready = health_ready();
+	pthread_mutex_lock(&health_lock);
+	bool ready = all_good();
 	jsonout_begin(&json, '{');
 	jsonout_name(&json, "status");
 	jsonout_text(&json, ready ? "ready" : "not ready");
-	if (!ready) {
-		jsonout_name(&json, "reasons");
-		jsonout_begin(&json, '[');
-		pthread_mutex_lock(&health_lock);
-		for (size_t i = 0; i < condition_count; i++) {
-			if (conditions[i].reason[0] == '\0')
-				continue;
-			jsonout_begin(&json, '{');
-			jsonout_name(&json, "condition");
-			jsonout_text(&json, conditions[i].name);
-			jsonout_name(&json, "reason");
-			jsonout_text(&json, conditions[i].reason);
-			jsonout_end(&json, '}');
-		}
-		pthread_mutex_unlock(&health_lock);
-		jsonout_end(&json, ']');
-	}
+	if (!ready)
+		write_reasons(&json);
 	jsonout_end(&json, '}');
+	pthread_mutex_unlock(&health_lock);
 	return ready;
 }
