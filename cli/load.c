@@ -133,7 +133,7 @@ static int run(struct load *load)
 	if (status == WEIR_OK && load->wait_for != NULL && load->created > 0)
 		status = wait_for_index(load, &error);
 	bar_clear(&load->bar);
-	if (!load->quiet || status != WEIR_OK)
+	if (status == WEIR_OK ? !load->quiet : load->taken + load->bad > 0)
 		print_summary(load);
 	if (status != WEIR_OK)
 		return command_fail("load", status, &error);

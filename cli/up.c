@@ -61,9 +61,10 @@ static weir_status lock_data(struct up *up, struct weir_error *error)
 	ssize_t length = pread(up->lock, holder, sizeof(holder) - 1, 0);
 	holder[length > 0 ? strspn(holder, "0123456789") : 0] = '\0';
 	return err_set(error, WEIR_AWAY,
-		       "another weir up%s%s works on %s: stop it, or choose another folder with "
+		       "another weir up%s%s%s works on %s: stop it, or choose another folder with "
 		       "--data",
-		       holder[0] != '\0' ? ", process " : "", holder, up->data);
+		       holder[0] != '\0' ? " (process " : "", holder, holder[0] != '\0' ? ")" : "",
+		       up->data);
 }
 
 static weir_status find_addresses(struct up *up, struct weir_error *error)
@@ -260,6 +261,7 @@ static int run(struct up *up)
 		command_say("starting on %s; logs are appended to eventd.log, indexer.log and "
 			    "searchd.log there",
 			    up->data);
+	remove_brokers(up); /* of a run that was killed */
 	up->supervisor.on_ready = on_ready;
 	up->supervisor.context = up;
 	int exit_status = supervisor_run(&up->supervisor);
