@@ -14,7 +14,6 @@
 #include "daemon.h"
 #include "log.h"
 #include "marks.h"
-#include "place.h"
 #include "readers.h"
 #include "relay.h"
 #include "schema.h"
@@ -34,24 +33,13 @@ struct eventd {
 	struct http_route routes[API_COUNT];
 };
 
-static weir_status load_schema(const struct config *config, struct schema **schema,
-			       struct weir_error *error)
-{
-	const char *given = config_text(config, "schema", "file");
-	WEIR_FREE char *path = given != NULL ? strdup(given) : place_schema();
-	if (path == NULL)
-		return err_set(error, WEIR_NOT_FOUND,
-			       "the schema that comes with Weir was not found: set [schema] file");
-	return schema_load(path, schema, error);
-}
-
 /* For --check-config: only reads. */
 static weir_status check(const struct config *config, struct weir_error *error)
 {
 	struct schema *schema = NULL;
 	const char *database = config_text(config, "eventd", "database");
 	WEIR_CLEANUP(store_close_pointer) struct store *store = NULL;
-	weir_status status = load_schema(config, &schema, error);
+	weir_status status = schema_load_configured(config, &schema, error);
 	if (status == WEIR_OK)
 		status = relay_check(config, schema, error);
 	schema_destroy(schema);
@@ -115,7 +103,7 @@ static weir_status start_http(struct eventd *eventd, struct weir_error *error)
 
 static weir_status start(struct eventd *eventd, struct weir_error *error)
 {
-	weir_status status = load_schema(eventd->config, &eventd->schema, error);
+	weir_status status = schema_load_configured(eventd->config, &eventd->schema, error);
 	if (status == WEIR_OK)
 		status = start_store(eventd, error);
 	if (status == WEIR_OK)

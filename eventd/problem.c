@@ -13,7 +13,7 @@ void problem_set(struct problem *problem, int status, const char *format, ...)
 	struct weir_error line;
 	va_list arguments;
 	va_start(arguments, format);
-	err_set_va(&line, WEIR_INVALID, format, arguments);
+	err_write(&line, format, arguments);
 	va_end(arguments);
 	problem->status = status;
 	snprintf(problem->detail, sizeof(problem->detail), "%.599s", line.message);
@@ -41,7 +41,7 @@ void problem_add(struct problem *problem, const char *field, const char *format,
 	struct weir_error line;
 	va_list arguments;
 	va_start(arguments, format);
-	err_set_va(&line, WEIR_INVALID, format, arguments);
+	err_write(&line, format, arguments);
 	va_end(arguments);
 	const char *name = arena_copy(problem->arena, field, cut(field));
 	const char *message = arena_copy(problem->arena, line.message, strlen(line.message));

@@ -4,6 +4,7 @@
  * before the other threads look. */
 #include "progress.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +45,16 @@ struct progress {
 	int64_t moved; /* moment_monotonic of the last commit, or of the last time without lag */
 };
 
+/* Several messages may share a topic. */
+static void add_topic(struct progress *progress, const char *name)
+{
+	assert(name != NULL);
+	for (size_t i = 0; i < progress->topic_count; i++)
+		if (strcmp(progress->topics[i].name, name) == 0)
+			return;
+	progress->topics[progress->topic_count++] = (struct topic){name, true};
+}
+
 struct progress *progress_create(const struct schema *schema, int64_t ready_lag)
 {
 	struct progress *progress = calloc(1, sizeof(*progress));
@@ -57,15 +68,8 @@ struct progress *progress_create(const struct schema *schema, int64_t ready_lag)
 		progress_destroy(progress);
 		return NULL;
 	}
-	for (size_t i = 0; i < schema->message_count; i++) {
-		bool known = false;
-		for (size_t other = 0; other < progress->topic_count; other++)
-			known = known || strcmp(progress->topics[other].name,
-						schema->messages[i].topic) == 0;
-		if (!known)
-			progress->topics[progress->topic_count++] =
-				(struct topic){schema->messages[i].topic, true};
-	}
+	for (size_t i = 0; i < schema->message_count; i++)
+		add_topic(progress, schema->messages[i].topic);
 	return progress;
 }
 

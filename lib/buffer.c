@@ -24,7 +24,7 @@ bool buffer_reserve(struct buffer *buffer, size_t more)
 {
 	if (buffer->failed)
 		return false;
-	if (more < buffer->capacity - buffer->length)
+	if (buffer->data != NULL && more < buffer->capacity - buffer->length)
 		return true;
 	size_t capacity = buffer->capacity < 64 ? 64 : buffer->capacity;
 	while (capacity - buffer->length <= more) {

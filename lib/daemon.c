@@ -270,7 +270,7 @@ void health_set_bad(const char *condition, const char *reason, ...)
 	struct weir_error line;
 	va_list arguments;
 	va_start(arguments, reason);
-	err_set_va(&line, WEIR_AWAY, reason, arguments);
+	err_write(&line, reason, arguments);
 	va_end(arguments);
 	pthread_mutex_lock(&health_lock);
 	struct condition *found = condition_find(condition);

@@ -27,31 +27,23 @@ static void make_one_line(char *text, bool cut)
 	}
 }
 
-weir_status err_set_va(struct weir_error *error, weir_status status, const char *format,
-		       va_list arguments)
+void err_write(struct weir_error *error, const char *format, va_list arguments)
 {
 	if (error == NULL)
-		return status;
+		return;
 	/* Arguments may point into error->message: "opening the index: %s", error->message. */
 	struct weir_error line;
 	int length = vsnprintf(line.message, sizeof(line.message), format, arguments);
 	if (length < 0)
-		strcpy(line.message, "an error whose message could not be written");
+		snprintf(line.message, sizeof(line.message), "an error without a message");
 	make_one_line(line.message, length >= (int)sizeof(line.message));
 	*error = line;
-	return status;
 }
 
-weir_status err_set(struct weir_error *error, weir_status status, const char *format, ...)
+void err_format(struct weir_error *error, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
-	err_set_va(error, status, format, arguments);
+	err_write(error, format, arguments);
 	va_end(arguments);
-	return status;
-}
-
-weir_status err_no_memory(struct weir_error *error)
-{
-	return err_set(error, WEIR_NO_MEMORY, "out of memory");
 }

@@ -22,13 +22,22 @@ enum {
 #define WEIR_PRINTF(string, first) __attribute__((__format__(__printf__, string, first)))
 
 /* Writes the formatted line into *error (NULL is allowed), control characters turned into spaces,
- * bytes that are not UTF-8 into question marks, cut at the end of a UTF-8 sequence. Returns status, so that it can stand in a return statement.
- */
-weir_status err_set(struct weir_error *error, weir_status status, const char *format, ...)
-	WEIR_PRINTF(3, 4);
-weir_status err_set_va(struct weir_error *error, weir_status status, const char *format,
-		       va_list arguments);
-weir_status err_no_memory(struct weir_error *error);
+ * bytes that are not UTF-8 into question marks, cut at the end of a UTF-8 sequence. */
+void err_write(struct weir_error *error, const char *format, va_list arguments);
+void err_format(struct weir_error *error, const char *format, ...) WEIR_PRINTF(2, 3);
+
+/* err_format, and returns status, so that it can stand in a return statement. A macro, because
+ * static analysis does not look into variadic functions and would take the status for WEIR_OK. */
+#define err_set(error, status, ...) (err_format((error), __VA_ARGS__), err_same(status))
+static inline weir_status err_same(weir_status status)
+{
+	return status;
+}
+
+static inline weir_status err_no_memory(struct weir_error *error)
+{
+	return err_set(error, WEIR_NO_MEMORY, "out of memory");
+}
 
 /* For WEIR_CLEANUP(err_free_pointer) on any pointer that free() takes. */
 static inline void err_free_pointer(void *pointer_to_pointer)

@@ -255,5 +255,6 @@ void moment_format(int64_t moment, char text[MOMENT_TEXT_SIZE])
 		while (text[length - 1] == '0')
 			length--;
 	}
-	strcpy(text + length, "Z");
+	text[length] = 'Z';
+	text[length + 1] = '\0';
 }

@@ -14,7 +14,7 @@ weir_status scan_fail(struct parser *parser, size_t offset, const char *format, 
 	struct weir_error what;
 	va_list arguments;
 	va_start(arguments, format);
-	err_set_va(&what, WEIR_INVALID, format, arguments);
+	err_write(&what, format, arguments);
 	va_end(arguments);
 	*parser->column = column;
 	return err_set(parser->error, WEIR_INVALID, "column %zu: %s", column, what.message);
