@@ -10,7 +10,7 @@ static void print_line(const char *before, const char *command, const char *form
 		       va_list arguments)
 {
 	struct weir_error line;
-	err_set_va(&line, WEIR_OK, format, arguments);
+	err_write(&line, format, arguments);
 	fprintf(stderr, "weir%s%s: %s\n", before, command, line.message);
 }
 

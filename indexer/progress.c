@@ -50,7 +50,7 @@ static void add_topic(struct progress *progress, const char *name)
 {
 	assert(name != NULL);
 	for (size_t i = 0; i < progress->topic_count; i++)
-		if (strcmp(progress->topics[i].name, name) == 0)
+		if (strcmp(name, progress->topics[i].name) == 0)
 			return;
 	progress->topics[progress->topic_count++] = (struct topic){name, true};
 }
