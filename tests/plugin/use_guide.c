@@ -196,6 +196,7 @@ START_TEST(test_it_remembers)
 	MUST(open_as(WEIR_MODE_WRITER, &writer));
 	ck_assert_str_eq(fetched(&writer, "kept"), "Kept");
 	ck_assert_str_eq(fetched(&writer, "lost"), "-");
+	operations = &writer.plugin->operations;
 	MUST(operations->positions(writer.instance, on_position, &offset, &error));
 	ck_assert_int_eq(offset, 10);
 	backend_close(&writer);
