@@ -48,10 +48,11 @@ struct progress {
 /* Several messages may share a topic. */
 static void add_topic(struct progress *progress, const char *name)
 {
-	assert(name != NULL);
-	for (size_t i = 0; i < progress->topic_count; i++)
+	for (size_t i = 0; i < progress->topic_count; i++) {
+		assert(progress->topics[i].name != NULL);
 		if (strcmp(name, progress->topics[i].name) == 0)
 			return;
+	}
 	progress->topics[progress->topic_count++] = (struct topic){name, true};
 }
 
