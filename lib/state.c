@@ -33,7 +33,7 @@ static void put_number(struct buffer *out, uint64_t value)
 
 static void put_signed(struct buffer *out, int64_t value)
 {
-	put_number(out, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+	put_number(out, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 /* A place in a blob; reading beyond the end makes it bad, once and for all. */

@@ -9,7 +9,7 @@ import confluent_kafka.admin
 import pytest
 import requests
 
-from processes import wait_for
+from processes import BUILD, wait_for
 
 GROUP = "eventsearch-group"
 
@@ -305,3 +305,20 @@ def test_kills_during_a_load_leave_exactly_the_events(kafka, make_system):
     for offset in range(0, count, 1000):
         found |= {hit["id"] for hit in system.search(limit=1000, offset=offset, fields="title", sort="createdAt")["hits"]}
     assert found == set(ids)
+
+
+def test_a_document_that_the_engine_will_not_have_goes_alone(kafka, make_system):
+    """Rejected, in conflict, and found by halving the batch that cannot be committed."""
+    system = make_system(kafka.brokers, plugin=BUILD / "tests" / "plugin" / "weir_moody.so")
+    system.indexer.start().wait_ready()
+    moods = {5: "reject", 9: "conflict", 17: "poison"}
+    producer = kafka.producer(**{"linger.ms": 20})
+    for number in range(40):
+        created(kafka, f"event-{number}", number + 1, producer, title=moods.get(number, "calm"))
+    assert producer.flush(30) == 0
+    wait_read(system, 40)
+    reasons = {letter.key().decode(): dict(letter.headers())["weir-error"].decode() for letter in kafka.read_all("events.dlq")}
+    assert set(reasons) == {"event-5", "event-17"}
+    assert "it says so itself" in reasons["event-5"] and "poison" in reasons["event-17"]
+    assert system.indexer.metric('weir_indexer_messages_total{topic="events.created",outcome="applied"}') == 38
+    system.indexer.wait_ready()
