@@ -9,13 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "metrics.h"
-#include "moment.h"
-#include "request.h"
-#include "state.h"
+#include "answer.h"
 
 extern const unsigned char page_html[], openapi_json[];
 extern const size_t page_html_size;
+extern const char page_policy[];
 
 enum tag { TAG_SEARCH, TAG_GET };
 
@@ -23,8 +21,7 @@ struct worker {
 	pthread_t thread;
 	bool running;
 	struct api *api;
-	struct reader reader;
-	struct state state; /* of the hit being written */
+	struct answerer answerer;
 };
 
 struct api {
@@ -38,187 +35,6 @@ struct api {
 	struct metric *seconds;
 };
 
-/* What a search's callbacks need. */
-struct answering {
-	struct worker *worker;
-	const struct search_request *request;
-	struct weir_search_result result;
-	struct buffer hits; /* the array's elements */
-	struct jsonout json;
-	weir_status status; /* of reading a hit's state */
-	struct weir_error error;
-	/* GET by id */
-	const char *id;
-	bool found;
-};
-
-static void write_hit_event(struct answering *answering, const struct weir_hit *hit)
-{
-	const struct search_request *request = answering->request;
-	bool all = request == NULL || request->all_fields;
-	struct buffer *out = answering->json.out;
-	jsonout_name(&answering->json, "event");
-	state_write_event(&answering->worker->state, answering->worker->api->schema, hit->id,
-			  hit->id_length, all ? NULL : request->only, all ? 0 : request->only_count,
-			  out);
-	answering->json.comma = true;
-}
-
-static int on_hit(void *context, const struct weir_hit *hit)
-{
-	struct answering *answering = context;
-	struct jsonout *json = &answering->json;
-	answering->status = state_read(&answering->worker->state, hit->state, hit->state_length,
-				       &answering->error);
-	if (answering->status != WEIR_OK)
-		return 1;
-	answering->found = true;
-	jsonout_begin(json, '{');
-	jsonout_name(json, "id");
-	jsonout_string(json, hit->id, hit->id_length);
-	if (answering->request != NULL) {
-		jsonout_name(json, "score");
-		jsonout_double(json, hit->score, 4);
-	} else {
-		jsonout_name(json, "version");
-		jsonout_integer(json, hit->version);
-	}
-	write_hit_event(answering, hit);
-	jsonout_end(json, '}');
-	return 0;
-}
-
-static void begin_again(struct answering *answering)
-{
-	buffer_clear(&answering->hits);
-	answering->json = (struct jsonout)JSONOUT_INIT(&answering->hits);
-	answering->status = WEIR_OK;
-	answering->found = false;
-	answering->result = (struct weir_search_result){0};
-}
-
-static weir_status end_work(struct answering *answering, weir_status status,
-			    struct weir_error *error)
-{
-	if (status != WEIR_OK)
-		return status;
-	if (answering->status != WEIR_OK)
-		return err_set(error, answering->status, "%s", answering->error.message);
-	return buffer_failed(&answering->hits) ? err_no_memory(error) : WEIR_OK;
-}
-
-static weir_status work_search(void *context, const struct weir_operations *operations,
-			       weir_session *session, struct weir_error *error)
-{
-	struct answering *answering = context;
-	begin_again(answering);
-	return end_work(answering,
-			operations->search(session, &answering->request->search, on_hit, answering,
-					   &answering->result, error),
-			error);
-}
-
-static weir_status work_get(void *context, const struct weir_operations *operations,
-			    weir_session *session, struct weir_error *error)
-{
-	struct answering *answering = context;
-	begin_again(answering);
-	return end_work(answering,
-			operations->get(session, answering->id, strlen(answering->id), on_hit,
-					answering, error),
-			error);
-}
-
-static void reply_unable(struct http_request *http, weir_status status,
-			 const struct weir_error *error)
-{
-	if (status == WEIR_AWAY || status == WEIR_RETRY)
-		http_reply_header(http, "Retry-After", "1");
-	http_problem(http, status == WEIR_NO_MEMORY ? 507 : 503, error->message, NULL, 0);
-}
-
-static void write_answer(struct answering *answering, double milliseconds, struct buffer *body)
-{
-	struct jsonout json = JSONOUT_INIT(body);
-	const struct weir_search_result *result = &answering->result;
-	jsonout_begin(&json, '{');
-	jsonout_name(&json, "total");
-	jsonout_integer(&json, (int64_t)result->total);
-	jsonout_name(&json, "totalRelation");
-	jsonout_text(&json, result->total_is_lower_bound != 0 ? "gte" : "eq");
-	jsonout_name(&json, "tookMs");
-	jsonout_double(&json, milliseconds, 3);
-	jsonout_name(&json, "hits");
-	jsonout_begin(&json, '[');
-	if (answering->hits.length > 0)
-		jsonout_raw(&json, answering->hits.data, answering->hits.length);
-	jsonout_end(&json, ']');
-	jsonout_name(&json, "facets");
-	jsonout_begin(&json, '{');
-	jsonout_end(&json, '}');
-	jsonout_name(&json, "suggestion");
-	jsonout_null(&json);
-	jsonout_name(&json, "nextCursor");
-	jsonout_null(&json);
-	jsonout_name(&json, "freshness");
-	freshness_write(answering->worker->api->freshness, &json);
-	jsonout_end(&json, '}');
-}
-
-static void answer_search(struct worker *worker, struct http_request *http)
-{
-	struct api *api = worker->api;
-	struct search_request request;
-	struct answering answering = {.worker = worker, .request = &request};
-	struct buffer body = BUFFER_INIT;
-	struct weir_error error;
-	const char *field;
-	int64_t began = moment_monotonic();
-	weir_status status = request_read(http, api->schema, index_capabilities(api->index),
-					  &request, &field, &error);
-	if (status == WEIR_INVALID) {
-		struct http_field_error about = {field, error.message};
-		http_problem(http, 400, error.message, &about, field[0] != '\0' ? 1 : 0);
-		request_finish(&request);
-		return;
-	}
-	if (status == WEIR_OK)
-		status = reader_run(&worker->reader, http_deadline(http), work_search, &answering,
-				    &error);
-	int64_t took = moment_monotonic() - began;
-	if (status == WEIR_OK) {
-		write_answer(&answering, (double)took / 1e3, &body);
-		http_reply(http, 200, "application/json", &body);
-	} else {
-		reply_unable(http, status, &error);
-	}
-	metric_observe(api->seconds, (double)took / 1e6);
-	buffer_finish(&answering.hits);
-	request_finish(&request);
-}
-
-static void answer_get(struct worker *worker, struct http_request *http)
-{
-	struct answering answering = {.worker = worker, .id = http_path_value(http, "id")};
-	struct weir_error error;
-	char id[EVENT_ID_LIMIT + 1];
-	size_t length;
-	weir_status status = WEIR_OK;
-	/* The id as the indexer keeps it: a GUID in capitals or braces is the same one. */
-	if (event_id_normalize(answering.id, strlen(answering.id), id, &length, NULL)) {
-		answering.id = id;
-		status = reader_run(&worker->reader, http_deadline(http), work_get, &answering,
-				    &error);
-	}
-	if (status != WEIR_OK)
-		reply_unable(http, status, &error);
-	else if (!answering.found)
-		http_problem(http, 404, "the index holds no such event", NULL, 0);
-	else
-		http_reply(http, 200, "application/json", &answering.hits);
-	buffer_finish(&answering.hits);
-}
-
 static void *work(void *context)
 {
 	struct worker *worker = context;
@@ -227,9 +43,9 @@ static void *work(void *context)
 		if (http_queue_take(worker->api->queue, &request, 1, -1) == 0)
 			continue;
 		if (http_tag(request) == TAG_GET)
-			answer_get(worker, request);
+			answer_get(&worker->answerer, request);
 		else
-			answer_search(worker, request);
+			answer_search(&worker->answerer, request);
 	}
 	return NULL;
 }
@@ -239,12 +55,10 @@ static void answer_page(struct http_request *request, void *context)
 	struct buffer body = BUFFER_INIT;
 	(void)context;
 	buffer_append(&body, page_html, page_html_size);
-	http_reply_header(request, "Content-Security-Policy",
-			  "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
-			  "script-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-			  "form-action 'none'; frame-ancestors 'none'");
+	http_reply_header(request, "Content-Security-Policy", page_policy);
 	http_reply_header(request, "Cache-Control", "no-cache");
 	http_reply_header(request, "X-Content-Type-Options", "nosniff");
+	http_reply_header(request, "Referrer-Policy", "no-referrer");
 	http_reply(request, 200, "text/html; charset=utf-8", &body);
 }
 
@@ -285,7 +99,10 @@ static weir_status start_workers(struct api *api, struct weir_error *error)
 	for (size_t i = 0; i < api->worker_count; i++) {
 		struct worker *worker = &api->workers[i];
 		worker->api = api;
-		reader_init(&worker->reader, api->index);
+		worker->answerer = (struct answerer){.schema = api->schema,
+						     .freshness = api->freshness,
+						     .seconds = api->seconds};
+		reader_init(&worker->answerer.reader, api->index);
 		int failure = pthread_create(&worker->thread, NULL, work, worker);
 		if (failure != 0)
 			return err_set(error, WEIR_SYSTEM, "a thread cannot be made: %s",
@@ -341,8 +158,8 @@ void api_stop(struct api *api)
 		if (worker->running)
 			pthread_join(worker->thread, NULL);
 		if (worker->api != NULL)
-			reader_finish(&worker->reader);
-		state_finish(&worker->state);
+			reader_finish(&worker->answerer.reader);
+		state_finish(&worker->answerer.state);
 	}
 	http_destroy(api->server);
 	http_queue_destroy(api->queue);

@@ -35,7 +35,7 @@ struct freshness {
 	char *cluster;
 	struct reader reader;
 	struct end ends[PARTITION_LIMIT];
-	size_t end_count;
+	size_t end_count;  /* may count beyond the array */
 	int64_t caught_up; /* moment_now when nothing was missing last; INT64_MIN: not seen yet */
 	struct metric *lag;
 };
@@ -44,8 +44,9 @@ static void on_end(void *context, const char *topic, int32_t partition, int64_t 
 {
 	struct freshness *freshness = context;
 	if (freshness->end_count < PARTITION_LIMIT)
-		freshness->ends[freshness->end_count++] =
+		freshness->ends[freshness->end_count] =
 			(struct end){topic, partition, begin, end, UNKNOWN};
+	freshness->end_count++;
 }
 
 static int on_position(void *context, const struct weir_position *position)
@@ -82,6 +83,9 @@ static weir_status measure(struct freshness *freshness, int64_t *lag, struct wei
 		status = kafka_topic_ends(freshness->client, freshness->schema->messages[i].topic,
 					  ANSWER_TIMEOUT_MS, on_end, freshness, &partitions, error);
 	}
+	if (status == WEIR_OK && freshness->end_count > PARTITION_LIMIT)
+		status = err_set(error, WEIR_SYSTEM, "the topics have more than %d partitions",
+				 PARTITION_LIMIT);
 	if (status == WEIR_OK)
 		status = reader_run(&freshness->reader, moment_monotonic() + 1000000,
 				    read_positions, freshness, error);

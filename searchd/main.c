@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT
  * searchd - answers searches from the index that the indexer feeds.
  *
- * Concurrency: main waits for signals and opens the index when it appears; workers (api.c) search;
- * one thread asks Kafka (freshness.c); the network thread is lib/http's. */
+ * Concurrency: main waits for signals and looks after the index, whether it is there yet and still;
+ * workers (api.c) search; one thread asks Kafka (freshness.c); the network thread is lib/http's. */
 #include "api.h"
 #include "daemon.h"
 #include "log.h"
 
-enum { OPEN_RETRY_MS = 200 };
+enum {
+	LOOK_MS = 1000,
+	MISSING_LOOK_MS = 200,
+	/* One look may fall into the moment in which the index is being made or replaced. */
+	FATAL_LOOKS = 3,
+};
 
 struct searchd {
 	struct schema *schema;
@@ -39,6 +44,24 @@ static void stop(struct searchd *searchd)
 	schema_destroy(searchd->schema);
 }
 
+/* Until TERM, or until the index turns out to be one that this process cannot read. */
+static weir_status watch(struct daemon *daemon, struct index *index)
+{
+	struct weir_error error;
+	int timeout = 0, fatal = 0;
+	while (daemon_wait(daemon, timeout) != DAEMON_STOP) {
+		weir_status status = index_look(index, &error);
+		fatal = status == WEIR_FATAL ? fatal + 1 : 0;
+		if (fatal == FATAL_LOOKS) {
+			log_error("end", "reason=%s", LOG_TEXT(error.message));
+			daemon_stop();
+			return WEIR_FATAL;
+		}
+		timeout = status == WEIR_OK ? LOOK_MS : MISSING_LOOK_MS;
+	}
+	return WEIR_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon daemon;
@@ -54,9 +77,7 @@ int main(int argc, char **argv)
 	} else {
 		log_info("start", "port=%u plugin=%s", api_port(searchd.api),
 			 config_text(daemon.config, "backend", "plugin"));
-		int timeout = 0;
-		while (daemon_wait(&daemon, timeout) != DAEMON_STOP)
-			timeout = index_try_open(searchd.index) ? -1 : OPEN_RETRY_MS;
+		status = watch(&daemon, searchd.index);
 	}
 	stop(&searchd);
 	daemon_finish(&daemon);

@@ -24,6 +24,7 @@ struct reading {
 	size_t filter_count;
 	const char *q, *sort;
 	size_t q_length;
+	bool has_limit, has_offset;
 	const char *field; /* what the error is about */
 	struct weir_error *error;
 };
@@ -61,6 +62,14 @@ static weir_status refuse_unknown(struct reading *reading, const char *name)
 	const char *names[SCHEMA_FIELD_LIMIT + 8];
 	size_t count = 0;
 	char what[300];
+	if (name[0] == '\0')
+		return err_set(reading->error, WEIR_INVALID, "a parameter has no name");
+	if (schema_find_exact(reading->schema, name, strlen(name)) >= 0) {
+		snprintf(what, sizeof(what),
+			 "the schema does not let one filter by it; search it with q=%.64s:word",
+			 name);
+		return refuse(reading, name, what);
+	}
 	if (is_one_of(name, later_names, sizeof(later_names) / sizeof(later_names[0])))
 		return refuse(reading, name, "this version of Weir does not offer it");
 	for (size_t i = 0; i < sizeof(own_names) / sizeof(own_names[0]); i++)
@@ -76,9 +85,12 @@ static weir_status refuse_unknown(struct reading *reading, const char *name)
 }
 
 static weir_status read_count(struct reading *reading, const struct parameter *parameter,
-			      size_t most, size_t *value)
+			      size_t most, bool *given, size_t *value)
 {
 	char what[100], *end;
+	if (*given)
+		return refuse(reading, parameter->name, "it is given twice");
+	*given = true;
 	errno = 0;
 	unsigned long long number = strtoull(parameter->value, &end, 10);
 	bool digits = parameter->length > 0 &&
@@ -99,8 +111,10 @@ static bool known_field(const struct reading *reading, const char *name)
 static weir_status read_fields(struct reading *reading, const struct parameter *parameter)
 {
 	struct search_request *request = reading->request;
-	request->all_fields = false;
 	const char *at = parameter->value;
+	if (at[0] == '\0')
+		return WEIR_OK;
+	request->all_fields = false;
 	while (true) {
 		size_t length = strcspn(at, ",");
 		char *name = arena_copy(&request->text, at, length);
@@ -151,9 +165,11 @@ static weir_status read_parameter(struct reading *reading, const struct paramete
 		return WEIR_OK;
 	}
 	if (strcmp(name, "limit") == 0)
-		return read_count(reading, parameter, REQUEST_LIMIT_MOST, &search->limit);
+		return read_count(reading, parameter, REQUEST_LIMIT_MOST, &reading->has_limit,
+				  &search->limit);
 	if (strcmp(name, "offset") == 0)
-		return read_count(reading, parameter, REQUEST_OFFSET_MOST, &search->offset);
+		return read_count(reading, parameter, REQUEST_OFFSET_MOST, &reading->has_offset,
+				  &search->offset);
 	if (strcmp(name, "fields") == 0)
 		return read_fields(reading, parameter);
 	if (strcmp(name, "sort") == 0)
@@ -223,7 +239,11 @@ static weir_status from_body(struct reading *reading, const struct http_request 
 	size_t length;
 	const char *body = http_body(http, &length);
 	JSONDOC_SCOPED struct jsondoc *document = NULL;
-	reading->field = "";
+	if (http_argument_count(http) > 0) {
+		const char *value;
+		return refuse(reading, http_argument(http, 0, &value),
+			      "the parameters of a POST go into its body");
+	}
 	weir_status status = jsondoc_parse(body, length, &document, reading->error);
 	if (status != WEIR_OK)
 		return status;
@@ -235,6 +255,18 @@ static weir_status from_body(struct reading *reading, const struct http_request 
 		status = add_member(reading, document, json_object_iter_key(at),
 				    json_object_iter_value(at));
 	return status;
+}
+
+/* The parameter that the filters' error is about. */
+static const char *wrong_filter(const struct reading *reading)
+{
+	struct weir_error error;
+	const struct weir_query *tree;
+	for (size_t i = 0; i < reading->filter_count; i++)
+		if (query_filters(reading->request->tree, reading->schema, &reading->filters[i], 1,
+				  &tree, &error) != WEIR_OK)
+			return reading->schema->abi->fields[reading->filters[i].field]->name;
+	return "";
 }
 
 /* Query, filters and sort keys, once all parameters are known. */
@@ -252,6 +284,8 @@ static weir_status make_search(struct reading *reading)
 	reading->field = "";
 	status = query_filters(request->tree, reading->schema, reading->filters,
 			       reading->filter_count, &search->filter, reading->error);
+	if (status == WEIR_INVALID)
+		reading->field = wrong_filter(reading);
 	if (status != WEIR_OK || reading->sort == NULL || reading->sort[0] == '\0')
 		return status;
 	reading->field = "sort";
@@ -267,8 +301,10 @@ weir_status request_read(struct http_request *http, const struct schema *schema,
 	request->search.limit = REQUEST_LIMIT_DEFAULT;
 	*field = "";
 	request->tree = query_arena_create();
+	if (request->tree == NULL)
+		return err_no_memory(error);
 	WEIR_FREE struct reading *reading = calloc(1, sizeof(*reading));
-	if (request->tree == NULL || reading == NULL)
+	if (reading == NULL)
 		return err_no_memory(error);
 	reading->request = request;
 	reading->schema = schema;
@@ -282,7 +318,7 @@ weir_status request_read(struct http_request *http, const struct schema *schema,
 	if (status == WEIR_OK)
 		status = make_search(reading);
 	if (status == WEIR_INVALID)
-		*field = reading->field; /* of http or of request->text */
+		*field = reading->field; /* of http, of request->text or of the schema */
 	return status;
 }
 

@@ -2,13 +2,14 @@
 """searchd over a real index: every parameter, every wrong one, and what happens while the index moves."""
 import json
 import random
+import shutil
 import threading
 import uuid
 
 import pytest
 import requests
 
-from processes import wait_for
+from processes import ROOT, wait_for
 
 EVENTS = [
     ("Jazz under the stars", "An open air evening of improvised music", "Music", "Berlin", "Germany", "12.50", "2026-06-01"),
@@ -120,6 +121,8 @@ def test_the_answer_has_what_the_api_names(filled):
 def test_fields(filled):
     (hit,) = filled.search(q="brunch", fields="title,price")["hits"]
     assert set(hit["event"]) == {"id", "title", "price"}
+    assert filled.search(q="brunch", fields="")["hits"] == filled.search(q="brunch")["hits"]
+    assert set(filled.search(q="brunch", fields="id")["hits"][0]["event"]) == {"id"}
 
 
 def test_price_keeps_its_digits(filled):
@@ -146,6 +149,10 @@ def test_get_by_id(filled):
     ({"q": "jazz~"}, 400, "column"),
     ({"q": "x" * 5000}, 400, "4096"),
     ({"q": ["a", "b"]}, 400, "twice"),
+    ({"limit": ["1", "2"]}, 400, "twice"),
+    ({"offset": ["1", "2"]}, 400, "twice"),
+    ({"limit": "1e2"}, 400, "limit"),
+    ({"limit": ""}, 400, "limit"),
     ({"limit": "1001"}, 400, "1000"),
     ({"limit": "-1"}, 400, "limit"),
     ({"limit": "ten"}, 400, "limit"),
@@ -157,16 +164,26 @@ def test_get_by_id(filled):
     ({"price": "50..10"}, 400, "price"),
     ({"startDate": "tomorrow"}, 400, "startDate"),
     ({"catgory": "Music"}, 400, "category"),
-    ({"title": "x"}, 400, "title"),
+    ({"title": "x"}, 400, "q=title:"),
+    ({"price": ""}, 400, "price"),
+    ({"category": "Music", "endDate": "x"}, 400, "endDate"),
     ({"facets": "city"}, 400, "facets"),
     ({"highlight": "true"}, 400, "highlight"),
     ({"waitFor": "x@1"}, 400, "waitFor"),
+    ({"waitMs": "10"}, 400, "waitMs"),
+    ({"cursor": "x"}, 400, "cursor"),
+    ({"snippet": "100"}, 400, "snippet"),
+    ({"facetLimit": "5"}, 400, "facetLimit"),
 ])
 def test_wrong_parameters_are_named(filled, parameters, status, names):
     answer = requests.get(f"{filled.searchd.url}/api/search/events", params=parameters, timeout=10)
     assert answer.status_code == status and answer.headers["Content-Type"] == "application/problem+json"
     assert names in answer.json()["detail"], answer.text
     assert "\n" not in answer.json()["detail"]
+    (error,) = answer.json()["errors"]
+    assert error["field"] in parameters, "the parameter that it is about"
+    body = requests.post(f"{filled.searchd.url}/api/search/events", json=parameters, timeout=10)
+    assert (body.status_code, body.json()) == (400, answer.json()), "POST says the same"
 
 
 def test_wrong_bodies(filled):
@@ -176,7 +193,25 @@ def test_wrong_bodies(filled):
         assert requests.post(url, data=body, headers=headers, timeout=10).status_code == 400, body
     assert requests.post(url, data=b"{}", headers={"Content-Type": "text/plain"}, timeout=10).status_code == 415
     assert requests.post(url, data=b" " * (1 << 20) + b"{}", headers=headers, timeout=10).status_code == 413
-    assert requests.delete(url, timeout=10).headers["Allow"]
+    answer = requests.post(url, json={}, params={"q": "jazz"}, timeout=10)
+    assert answer.status_code == 400 and "body" in answer.json()["detail"]
+    assert requests.post(url, json={"q": None, "limit": 2, "category": ["Music", "Tech"]}, timeout=10).json()["total"] == 3
+
+
+def test_what_every_route_does(filled):
+    url = f"{filled.searchd.url}/api/search/events"
+    answer = requests.delete(url, timeout=10)
+    assert answer.status_code == 405 and answer.headers["Allow"] == "GET, HEAD, POST"
+    answer = requests.head(url, params={"q": "jazz"}, timeout=10)
+    assert answer.status_code == 200 and answer.content == b"" and int(answer.headers["Content-Length"]) > 100
+    assert requests.head(filled.searchd.url, timeout=10).status_code == 200
+    assert requests.get(f"{url}/", timeout=10).status_code == 404
+    assert requests.get(url, params={"q": "x" * 20000}, timeout=10).status_code == 414
+    answer = requests.get(f"{url}?q=%00", timeout=10)
+    assert answer.status_code == 400 and answer.headers["Content-Type"] == "application/problem+json"
+    assert requests.get(f"{url}?q=%ff", timeout=10).status_code == 400
+    assert requests.get(f"{url}?=1", timeout=10).status_code == 400
+    assert requests.get(url, headers={"X-Request-Id": "mine-1"}, timeout=10).headers["X-Request-Id"] == "mine-1"
 
 
 def test_nothing_typed_is_a_500(filled):
@@ -194,8 +229,14 @@ def test_page_health_metrics_openapi(filled):
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "http://" not in page.text.replace("http://www.w3.org/2000/svg", "") and "https://" not in page.text, "works without network"
     assert requests.get(f"{filled.searchd.url}/health/ready", timeout=10).json() == {"status": "ready"}
-    assert requests.get(f"{filled.searchd.url}/openapi.json", timeout=10).json()["openapi"].startswith("3.1")
-    assert filled.searchd.metric("weir_searchd_search_seconds_count") > 0
+    openapi = requests.get(f"{filled.searchd.url}/openapi.json", timeout=10).json()
+    assert openapi["openapi"].startswith("3.1")
+    for parameter in openapi["paths"]["/api/search/events"]["get"]["parameters"]:
+        filled.search(**{parameter["name"]: parameter["schema"].get("default", "")})
+    for metric in ("search_seconds_count", "refreshes_total", "generations_total"):
+        assert filled.searchd.metric(f"weir_searchd_{metric}") > 0
+    assert filled.searchd.metric("weir_searchd_reruns_total") is not None
+    wait_for(lambda: filled.searchd.metric("weir_searchd_lag_messages") == 0, "the lag to be known")
 
 
 def test_index_that_comes_later(kafka, make_system):
@@ -218,32 +259,129 @@ def test_null_engine_is_refused(kafka, make_system):
     assert searchd.wait() == 2 and "cannot search" in searchd.log()
 
 
-@pytest.mark.slow
-def test_searches_survive_commits_under_them(kafka, make_system):
-    system = make_system(kafka.brokers, **{"indexer__batch_time": "5ms"})
-    system.indexer.start()
-    system.searchd.start()
-    system.wait_total(0)
-    count, ended, bad = 4000, threading.Event(), []
-
-    def search():
-        session = requests.Session()
-        least = 0
-        while not ended.is_set():
-            answer = session.get(f"{system.searchd.url}/api/search/events", params={"q": "concert OR number", "sort": "title", "limit": 50}, timeout=10)
-            if answer.status_code != 200 or answer.json()["total"] < least:
-                bad.append(answer.text)
-            else:
-                least = answer.json()["total"]
-    searchers = [threading.Thread(target=search) for _ in range(3)]
-    for searcher in searchers:
-        searcher.start()
+def produce(kafka, count):
     producer = kafka.producer(**{"linger.ms": 1})
     for number in range(count):
         event_id = str(uuid.uuid4())
         kafka.produce("events.created", event_id, json.dumps({"EventId": event_id, "Title": f"Concert number {number}"}), None, producer)
         producer.poll(0)
     producer.flush(30)
+
+
+def test_index_that_goes_away_and_comes_back(kafka, make_system):
+    system = make_system(kafka.brokers, **{"searchd__deadline": "5s"})
+    system.indexer.start()
+    system.searchd.start()
+    produce(kafka, 3)
+    system.wait_total(3)
+    system.indexer.stop()
+    index = system.folder / "index"
+    index.rename(system.folder / "away")
+    answer = requests.get(f"{system.searchd.url}/api/search/events", timeout=10)
+    assert answer.status_code == 503 and answer.headers["Retry-After"] and "there is no index" in answer.json()["detail"]
+    assert str(system.folder) not in answer.text, "where our files are is no business of clients"
+    assert answer.elapsed.total_seconds() < 5, "it is not the deadline that ends it"
+    wait_for(lambda: not system.searchd.ready(), "searchd not to be ready")
+    system.indexer.start()  # makes a new one, from the log
+    system.wait_total(3)
+    system.searchd.wait_ready()
+
+
+def test_index_of_another_schema_ends_searchd(filled, make_system, tmp_path):
+    schema = json.loads((ROOT / "schema" / "events.json").read_text())
+    schema["fields"] = [field for field in schema["fields"] if field["name"] != "country"]
+    (tmp_path / "other.json").write_text(json.dumps(schema))
+    system = make_system(filled.settings["kafka.brokers"], **{
+        "backend__xapian__path": filled.settings["backend.xapian.path"], "schema__file": tmp_path / "other.json"})
+    assert system.searchd.start().wait() == 3
+    last = system.searchd.log().splitlines()[-1]
+    assert "level=error" in last and "schema" in last and "rebuild" in last
+
+
+def test_damaged_index_is_said_and_nothing_ends(filled, make_system, tmp_path):
+    shutil.copytree(filled.settings["backend.xapian.path"], tmp_path / "index")
+    system = make_system(filled.settings["kafka.brokers"], **{"backend__xapian__path": tmp_path / "index"})
+    system.searchd.start().wait_ready()
+    for table in (tmp_path / "index").glob("*.glass"):
+        table.write_bytes(b"\xff" * table.stat().st_size)
+    answer = requests.get(f"{system.searchd.url}/api/search/events", params={"q": "jazz"}, timeout=10)
+    assert answer.status_code == 503 and answer.headers["Content-Type"] == "application/problem+json"
+    assert str(tmp_path) not in answer.text
+
+
+def test_lag_is_told_while_the_indexer_is_dead(own_kafka, make_system):
+    system = make_system(own_kafka.brokers)
+    system.indexer.start()
+    system.searchd.start()
+    produce(own_kafka, 5)
+    system.wait_total(5)
+    freshness = lambda: system.search(limit=0)["freshness"]  # noqa: E731
+    wait_for(lambda: freshness()["lagMessages"] == 0, "no lag")
+    system.indexer.kill()
+    produce(own_kafka, 7)
+    wait_for(lambda: freshness()["lagMessages"] == 7, "a lag of 7")
+    assert freshness()["lagMs"] > 0 and system.total() == 5
+    system.indexer.start()
+    wait_for(lambda: freshness()["lagMessages"] == 0, "no lag again")
+    own_kafka.kill()
+    wait_for(lambda: freshness()["lagMessages"] is None, "the lag to be unknown without Kafka")
+    assert freshness()["lagMs"] is None and system.total() == 12 and system.searchd.ready()
+
+
+def test_deadline(filled, make_system):
+    system = make_system(filled.settings["kafka.brokers"], **{
+        "backend__xapian__path": filled.settings["backend.xapian.path"], "searchd__deadline": "1ms"})
+    system.searchd.start().wait_ready()
+    heavy = " OR ".join(f"{first}{second}*" for first in "abcdefghijkl" for second in "abcdefghijklmnopqrst")
+
+    def late():
+        answer = requests.get(f"{system.searchd.url}/api/search/events", params={"q": heavy}, timeout=10)
+        assert answer.status_code in (200, 503), answer.text
+        return answer.status_code == 503 and "deadline" in answer.json()["detail"] and answer.headers["Retry-After"]
+    wait_for(late, "a search past its deadline")
+
+
+@pytest.mark.slow
+def test_answers_have_a_largest_size(kafka, make_system):
+    system = make_system(kafka.brokers)
+    system.indexer.start()
+    system.searchd.start()
+    producer = kafka.producer()
+    for number in range(420):
+        event_id = f"{number:08d}-0000-4000-8000-000000000000"
+        kafka.produce("events.created", event_id, json.dumps({"EventId": event_id, "Title": "Long", "Description": "long " * 19000}), None, producer)
+        producer.poll(0)
+    producer.flush(30)
+    system.wait_total(420)
+    answer = requests.get(f"{system.searchd.url}/api/search/events", params={"limit": 1000}, timeout=30)
+    assert answer.status_code == 400 and "32 MiB" in answer.json()["detail"]
+    assert len(system.search(limit=1000, fields="title")["hits"]) == 420
+
+
+@pytest.mark.slow
+def test_searches_survive_commits_under_them(kafka, make_system):
+    """None fails, and none shows less than an answer that came before it was asked."""
+    system = make_system(kafka.brokers, **{"indexer__batch_time": "5ms", "searchd__workers": 4})
+    system.indexer.start()
+    system.searchd.start()
+    system.wait_total(0)
+    count, ended, bad, seen = 4000, threading.Event(), [], [0]
+
+    def search():
+        session = requests.Session()
+        while not ended.is_set():
+            least = seen[0]
+            answer = session.get(f"{system.searchd.url}/api/search/events", params={"q": "concert OR number", "sort": "title", "limit": 50}, timeout=10)
+            if answer.status_code != 200 or answer.json()["total"] < least:
+                bad.append((least, answer.text))
+                continue
+            with lock:
+                seen[0] = max(seen[0], answer.json()["total"])
+    lock = threading.Lock()
+    searchers = [threading.Thread(target=search) for _ in range(4)]
+    for searcher in searchers:
+        searcher.start()
+    produce(kafka, count)
     system.wait_total(count)
     ended.set()
     for searcher in searchers:

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "answer.h"
+
+#include <string.h>
+
+#include "moment.h"
+#include "request.h"
+
+/* Bytes of one answer: 1,000 hits of the longest events would be 100 MB. */
+#define ANSWER_LIMIT ((size_t)32 << 20)
+
+/* What a search's callbacks need. */
+struct answering {
+	struct answerer *answerer;
+	const struct search_request *request;
+	struct weir_search_result result;
+	struct buffer hits; /* the array's elements */
+	struct jsonout json;
+	weir_status status; /* of reading a hit's state */
+	struct weir_error error;
+	/* GET by id */
+	const char *id;
+	bool found;
+};
+
+static void write_hit_event(struct answering *answering, const struct weir_hit *hit)
+{
+	const struct search_request *request = answering->request;
+	bool all = request == NULL || request->all_fields;
+	struct buffer *out = answering->json.out;
+	jsonout_name(&answering->json, "event");
+	state_write_event(&answering->answerer->state, answering->answerer->schema, hit->id,
+			  hit->id_length, all ? NULL : request->only, all ? 0 : request->only_count,
+			  out);
+	answering->json.comma = true;
+}
+
+static int on_hit(void *context, const struct weir_hit *hit)
+{
+	struct answering *answering = context;
+	struct jsonout *json = &answering->json;
+	answering->status = state_read(&answering->answerer->state, hit->state, hit->state_length,
+				       &answering->error);
+	if (answering->status != WEIR_OK)
+		return 1;
+	answering->found = true;
+	jsonout_begin(json, '{');
+	jsonout_name(json, "id");
+	jsonout_string(json, hit->id, hit->id_length);
+	if (answering->request != NULL) {
+		jsonout_name(json, "score");
+		jsonout_double(json, hit->score, 4);
+	} else {
+		jsonout_name(json, "version");
+		jsonout_integer(json, hit->version);
+	}
+	write_hit_event(answering, hit);
+	jsonout_end(json, '}');
+	if (answering->hits.length > ANSWER_LIMIT)
+		answering->status = err_set(&answering->error, WEIR_INVALID,
+					    "the answer would be over 32 MiB: ask for fewer hits "
+					    "(limit) or fields");
+	return answering->status != WEIR_OK;
+}
+
+static void begin_again(struct answering *answering)
+{
+	buffer_clear(&answering->hits);
+	answering->json = (struct jsonout)JSONOUT_INIT(&answering->hits);
+	answering->status = WEIR_OK;
+	answering->found = false;
+	answering->result = (struct weir_search_result){0};
+}
+
+static weir_status end_work(struct answering *answering, weir_status status,
+			    struct weir_error *error)
+{
+	if (status != WEIR_OK)
+		return status;
+	if (answering->status != WEIR_OK)
+		return err_set(error, answering->status, "%s", answering->error.message);
+	return buffer_failed(&answering->hits) ? err_no_memory(error) : WEIR_OK;
+}
+
+static weir_status work_search(void *context, const struct weir_operations *operations,
+			       weir_session *session, struct weir_error *error)
+{
+	struct answering *answering = context;
+	begin_again(answering);
+	return end_work(answering,
+			operations->search(session, &answering->request->search, on_hit, answering,
+					   &answering->result, error),
+			error);
+}
+
+static weir_status work_get(void *context, const struct weir_operations *operations,
+			    weir_session *session, struct weir_error *error)
+{
+	struct answering *answering = context;
+	begin_again(answering);
+	return end_work(answering,
+			operations->get(session, answering->id, strlen(answering->id), on_hit,
+					answering, error),
+			error);
+}
+
+static void reply_unable(struct http_request *http, weir_status status,
+			 const struct weir_error *error)
+{
+	bool passes = status == WEIR_AWAY || status == WEIR_NO_MEMORY;
+	if (passes)
+		http_reply_header(http, "Retry-After", "1");
+	http_problem(http, 503,
+		     passes ? error->message
+			    : "the index cannot be read: searchd's log and /health/ready say why",
+		     NULL, 0);
+}
+
+static void reply_invalid(struct http_request *http, const char *field,
+			  const struct weir_error *error)
+{
+	struct http_field_error about = {field, error->message};
+	http_problem(http, 400, error->message, &about, field[0] != '\0' ? 1 : 0);
+}
+
+static void write_answer(struct answering *answering, double milliseconds, struct buffer *body)
+{
+	struct jsonout json = JSONOUT_INIT(body);
+	const struct weir_search_result *result = &answering->result;
+	jsonout_begin(&json, '{');
+	jsonout_name(&json, "total");
+	jsonout_integer(&json, (int64_t)result->total);
+	jsonout_name(&json, "totalRelation");
+	jsonout_text(&json, result->total_is_lower_bound != 0 ? "gte" : "eq");
+	jsonout_name(&json, "tookMs");
+	jsonout_double(&json, milliseconds, 3);
+	jsonout_name(&json, "hits");
+	jsonout_begin(&json, '[');
+	if (answering->hits.length > 0)
+		jsonout_raw(&json, answering->hits.data, answering->hits.length);
+	jsonout_end(&json, ']');
+	jsonout_name(&json, "facets");
+	jsonout_begin(&json, '{');
+	jsonout_end(&json, '}');
+	jsonout_name(&json, "suggestion");
+	jsonout_null(&json);
+	jsonout_name(&json, "nextCursor");
+	jsonout_null(&json);
+	jsonout_name(&json, "freshness");
+	freshness_write(answering->answerer->freshness, &json);
+	jsonout_end(&json, '}');
+}
+
+void answer_search(struct answerer *answerer, struct http_request *http)
+{
+	struct search_request request;
+	struct answering answering = {.answerer = answerer, .request = &request};
+	struct buffer body = BUFFER_INIT;
+	struct weir_error error;
+	const char *field;
+	int64_t began = moment_monotonic();
+	weir_status status =
+		request_read(http, answerer->schema, index_capabilities(answerer->reader.index),
+			     &request, &field, &error);
+	if (status == WEIR_OK) {
+		field = "limit";
+		status = reader_run(&answerer->reader, http_deadline(http), work_search, &answering,
+				    &error);
+		metric_observe(answerer->seconds, (double)(moment_monotonic() - began) / 1e6);
+	}
+	if (status == WEIR_OK) {
+		write_answer(&answering, (double)(moment_monotonic() - began) / 1e3, &body);
+		http_reply(http, 200, "application/json", &body);
+	} else if (status == WEIR_INVALID) {
+		reply_invalid(http, field, &error);
+	} else {
+		reply_unable(http, status, &error);
+	}
+	buffer_finish(&answering.hits);
+	request_finish(&request);
+}
+
+void answer_get(struct answerer *answerer, struct http_request *http)
+{
+	struct answering answering = {.answerer = answerer, .id = http_path_value(http, "id")};
+	struct weir_error error;
+	char id[EVENT_ID_LIMIT + 1];
+	size_t length;
+	weir_status status = WEIR_OK;
+	/* The id as the indexer keeps it: a GUID in capitals or braces is the same one. */
+	if (event_id_normalize(answering.id, strlen(answering.id), id, &length, NULL)) {
+		answering.id = id;
+		status = reader_run(&answerer->reader, http_deadline(http), work_get, &answering,
+				    &error);
+	}
+	if (status != WEIR_OK)
+		reply_unable(http, status, &error);
+	else if (!answering.found)
+		http_problem(http, 404, "the index holds no such event", NULL, 0);
+	else
+		http_reply(http, 200, "application/json", &answering.hits);
+	buffer_finish(&answering.hits);
+}

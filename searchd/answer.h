@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * answer.h - one request, searched for and answered in JSON. */
+#ifndef ANSWER_H
+#define ANSWER_H
+
+#include "freshness.h"
+#include "http.h"
+#include "index.h"
+#include "metrics.h"
+#include "state.h"
+
+/* What one worker answers with; its own, but for schema, freshness and the metric. */
+struct answerer {
+	const struct schema *schema;
+	struct freshness *freshness;
+	struct reader reader;
+	struct state state; /* of the hit being written */
+	struct metric *seconds;
+};
+
+/* Each replies, once. */
+void answer_search(struct answerer *answerer, struct http_request *http);
+void answer_get(struct answerer *answerer, struct http_request *http);
+
+#endif
