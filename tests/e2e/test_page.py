@@ -84,8 +84,10 @@ def test_typing_filters_paging_and_details(page):
     page.wait("location.search.includes('offset=20') && document.querySelector('#page').textContent === 'Page 2 of 3'")
     press(page, ".chip.category")
     page.wait("location.search.includes('category=') && !location.search.includes('offset')")
+    page.wait(f"!{total(COUNT - 1)}")
     page.ask("history.back()")
-    page.wait("document.querySelector('#page').textContent === 'Page 2 of 3' && document.querySelector('[name=category]').value === ''")
+    page.wait(total(COUNT - 1) + " && document.querySelector('#page').textContent === 'Page 2 of 3'")
+    assert page.ask("form.elements.category.value") == ""
     press(page, ".title")
     page.wait("document.querySelector('li dl')?.textContent.includes('version')")
     press(page, ".title")
