@@ -33,12 +33,13 @@ share() { # seconds for a fuzzer; 0 would mean for ever
 }
 
 run_fuzzer() { # prints one line; not 0: it found something
-	local name=$1 log=$build/fuzz_$1.log status=0 options=() runs
+	local name=$1 log=$build/fuzz_$1.log status=0 options=() seeds=() runs
 	mkdir -p "$build/corpus/$name" "$build/findings"
 	[ ! -e "tests/fuzz/$name.dict" ] || options+=("-dict=tests/fuzz/$name.dict")
+	[ ! -e "tests/fuzz/seeds/$name" ] || seeds+=("tests/fuzz/seeds/$name")
 	"$build/tests/fuzz/fuzz_$name" "${options[@]}" -max_total_time="$(share "$name")" -max_len=5000 \
 		-timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-		-artifact_prefix="$build/findings/$name-" "$build/corpus/$name" > "$log" 2>&1 &
+		-artifact_prefix="$build/findings/$name-" "$build/corpus/$name" "${seeds[@]}" > "$log" 2>&1 &
 	child=$!
 	wait "$child" || status=$?
 	child=
