@@ -92,6 +92,8 @@ static void start(const char *const *arguments)
 		_exit(status);
 	}
 	close(ends[1]);
+	if (words != NULL)
+		fclose(words);
 	words = fdopen(ends[0], "r");
 	ck_assert_ptr_nonnull(words);
 }
@@ -190,7 +192,6 @@ START_TEST(help_and_version)
 	}
 	ck_assert(own && shared && !other);
 	expect_end(0);
-	fclose(words);
 	START("--version");
 	expect_line("indexer " WEIR_VERSION "\n");
 	expect_end(0);
@@ -202,11 +203,9 @@ START_TEST(check_config_says_and_ends)
 	START("--check-config");
 	expect_line("indexer: the configuration is good");
 	expect_end(0);
-	fclose(words);
 	START("--check-config", "--set", "indexer.port=1");
 	expect_line("indexer: the plug-in does not like port 1");
 	expect_end(2);
-	fclose(words);
 	write_config("[indexer]\nprot = 1\n");
 	START("--config", config_path, "--check-config");
 	expect_line(":2: [indexer] has no key prot; did you mean port?");
