@@ -59,7 +59,8 @@ weir_status record_check(struct xapian_database *database, const struct fields *
 	if (strcmp(fingerprint.text, fields->fingerprint) != 0)
 		return error_set(error, WEIR_FATAL,
 				 "xapian: the index at %s was built for schema %.40s, %s is now "
-				 "%.40s; rebuild it (weir rebuild), or use the old schema",
+				 "%.40s; move it away and let the indexer read the log again, or "
+				 "use the old schema",
 				 path, fingerprint.text, fields->collection, fields->fingerprint);
 	return WEIR_OK;
 }
