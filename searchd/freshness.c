@@ -106,6 +106,8 @@ static void look(struct freshness *freshness)
 {
 	struct weir_error error;
 	int64_t lag = UNKNOWN, lag_ms = UNKNOWN, began = moment_now();
+	while (rd_kafka_poll(freshness->client, 0) > 0) /* what it has to tell piles up otherwise */
+		;
 	if (measure(freshness, &lag, &error) != WEIR_OK)
 		log_debug("freshness", "state=unknown reason=%s", LOG_TEXT(error.message));
 	if (lag == 0) {

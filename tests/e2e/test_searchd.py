@@ -326,6 +326,7 @@ def test_lag_is_told_while_the_indexer_is_dead(own_kafka, make_system):
     own_kafka.kill()
     wait_for(lambda: freshness()["lagMessages"] is None, "the lag to be unknown without Kafka")
     assert freshness()["lagMs"] is None and system.total() == 12 and system.searchd.ready()
+    wait_for(lambda: "event=kafka state=away" in system.searchd.log(), "the outage in the log")
 
 
 def test_deadline(filled, make_system):
