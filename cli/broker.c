@@ -29,16 +29,12 @@ static weir_status create_topic(struct broker *broker, const char *topic, struct
 		       topic, rd_kafka_err2str(code));
 }
 
-static void broker_destroy_pointer(struct broker **broker)
-{
-	broker_destroy(*broker);
-}
-
 weir_status broker_start(const struct schema *schema, const char *dead_letter_topic,
 			 struct broker **broker, struct weir_error *error)
 {
+	weir_status status;
 	char reason[300];
-	WEIR_CLEANUP(broker_destroy_pointer) struct broker *made = calloc(1, sizeof(*made));
+	struct broker *made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return err_no_memory(error);
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -46,21 +42,27 @@ weir_status broker_start(const struct schema *schema, const char *dead_letter_to
 	made->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
 	if (made->client == NULL) {
 		rd_kafka_conf_destroy(conf);
-		return err_set(error, WEIR_SYSTEM, "the development broker cannot start: %s",
-			       reason);
+		status = err_set(error, WEIR_SYSTEM, "the development broker cannot start: %s",
+				 reason);
+		goto fail;
 	}
 	made->cluster = rd_kafka_mock_cluster_new(made->client, 1);
-	if (made->cluster == NULL)
-		return err_set(error, WEIR_SYSTEM,
-			       "the development broker cannot start: no port of 127.0.0.1 is free");
-	weir_status status = create_topic(made, dead_letter_topic, error);
+	if (made->cluster == NULL) {
+		status = err_set(error, WEIR_SYSTEM,
+				 "the development broker cannot start: no port of 127.0.0.1 is "
+				 "free");
+		goto fail;
+	}
+	status = create_topic(made, dead_letter_topic, error);
 	for (size_t i = 0; status == WEIR_OK && i < schema->message_count; i++)
 		status = create_topic(made, schema->messages[i].topic, error);
 	if (status != WEIR_OK)
-		return status;
+		goto fail;
 	*broker = made;
-	made = NULL;
 	return WEIR_OK;
+fail:
+	broker_destroy(made);
+	return status;
 }
 
 const char *broker_address(const struct broker *broker)

@@ -49,16 +49,16 @@ weir_status settings_load(const struct settings *settings, struct config **confi
 {
 	size_t count = 0;
 	WEIR_FREE char *brokers = NULL;
+	if (settings->brokers != NULL &&
+	    asprintf(&brokers, "kafka.brokers=%s", settings->brokers) < 0)
+		return err_no_memory(error);
 	WEIR_FREE const char **sets = calloc(settings->sets.count + 1, sizeof(*sets));
 	if (sets == NULL)
 		return err_no_memory(error);
 	for (; count < settings->sets.count; count++)
 		sets[count] = settings->sets.items[count];
-	if (settings->brokers != NULL) {
-		if (asprintf(&brokers, "kafka.brokers=%s", settings->brokers) < 0)
-			return err_no_memory(error);
+	if (brokers != NULL)
 		sets[count++] = brokers;
-	}
 	return config_load(settings->file, sets, count, config, error);
 }
 

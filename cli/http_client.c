@@ -79,20 +79,25 @@ weir_status http_client_get_json(const char *url, long timeout_ms, struct http_a
 		       line[0] != '\0' ? line : "the answer was no success and no problem");
 }
 
-void http_client_argument(struct buffer *url, const char *name, const char *value)
+static void append_escaped(struct buffer *url, const char *text, size_t length)
 {
-	const char *const texts[] = {name, value};
-	buffer_append_char(url, url->data != NULL && strchr(url->data, '?') != NULL ? '&' : '?');
-	for (size_t i = 0; i < 2; i++) {
-		char *escaped = curl_easy_escape(NULL, texts[i], (int)strlen(texts[i]));
-		if (escaped == NULL)
-			url->failed = true;
-		else
-			buffer_append_text(url, escaped);
-		curl_free(escaped);
-		if (i == 0)
-			buffer_append_char(url, '=');
-	}
+	/* libcurl takes length 0 for "as long as it is", which is 0 then. */
+	char *escaped = curl_easy_escape(NULL, text, (int)length);
+	if (escaped == NULL)
+		url->failed = true;
+	else
+		buffer_append_text(url, escaped);
+	curl_free(escaped);
+}
+
+void http_client_argument(struct buffer *url, const char *name, size_t name_length,
+			  const char *value)
+{
+	bool first = url->data == NULL || strchr(url->data, '?') == NULL;
+	buffer_append_char(url, first ? '?' : '&');
+	append_escaped(url, name, name_length);
+	buffer_append_char(url, '=');
+	append_escaped(url, value, strlen(value));
 }
 
 void http_client_url(struct buffer *out, const char *base, const char *path)

@@ -31,8 +31,9 @@ weir_status http_client_get(const char *url, long timeout_ms, struct http_answer
 weir_status http_client_get_json(const char *url, long timeout_ms, struct http_answer *answer,
 				 struct weir_error *error) WEIR_MUST_CHECK;
 
-/* Appends name=value, percent-encoded, behind "?" or "&". */
-void http_client_argument(struct buffer *url, const char *name, const char *value);
+/* Appends name=value, percent-encoded, behind "?" or "&". The name is not empty. */
+void http_client_argument(struct buffer *url, const char *name, size_t name_length,
+			  const char *value);
 /* base without a slash at its end, and path; as a new text in *out. */
 void http_client_url(struct buffer *out, const char *base, const char *path);
 

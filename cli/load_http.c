@@ -49,15 +49,13 @@ struct sender {
 	struct load *load;
 	CURLM *multi;
 	struct curl_slist *headers;
-	struct call *calls[CALLS];
+	struct call calls[CALLS];
 	bool source_ended;
 	int64_t progress_at; /* the last time that a line was answered */
 };
 
-static void call_destroy(struct sender *sender, struct call *call)
+static void call_finish(struct sender *sender, struct call *call)
 {
-	if (call == NULL)
-		return;
 	if (call->handle != NULL) {
 		if (call->running)
 			curl_multi_remove_handle(sender->multi, call->handle);
@@ -66,13 +64,12 @@ static void call_destroy(struct sender *sender, struct call *call)
 	http_answer_finish(&call->answer);
 	buffer_finish(&call->events);
 	buffer_finish(&call->body);
-	free(call);
 }
 
 static void sender_finish(struct sender *sender)
 {
 	for (size_t i = 0; i < CALLS; i++)
-		call_destroy(sender, sender->calls[i]);
+		call_finish(sender, &sender->calls[i]);
 	curl_slist_free_all(sender->headers);
 	if (sender->multi != NULL)
 		curl_multi_cleanup(sender->multi);
@@ -89,10 +86,9 @@ static weir_status sender_init(struct sender *sender, struct load *load, struct 
 	if (sender->multi == NULL || sender->headers == NULL || buffer_failed(&url))
 		return err_no_memory(error);
 	for (size_t i = 0; i < CALLS; i++) {
-		struct call *call = sender->calls[i] = calloc(1, sizeof(*call));
-		if (call != NULL)
-			call->handle = http_client_handle(url.data, TIMEOUT_MS, &call->answer);
-		if (call == NULL || call->handle == NULL)
+		struct call *call = &sender->calls[i];
+		call->handle = http_client_handle(url.data, TIMEOUT_MS, &call->answer);
+		if (call->handle == NULL)
 			return err_no_memory(error);
 		curl_easy_setopt(call->handle, CURLOPT_HTTPHEADER, sender->headers);
 		curl_easy_setopt(call->handle, CURLOPT_PRIVATE, call);
@@ -263,7 +259,7 @@ static weir_status feed(struct sender *sender, bool *busy, struct weir_error *er
 	weir_status status = WEIR_OK;
 	*busy = false;
 	for (size_t i = 0; status == WEIR_OK && i < CALLS; i++) {
-		struct call *call = sender->calls[i];
+		struct call *call = &sender->calls[i];
 		if (!call->running && call->retry_at != 0 && call->retry_at <= moment_monotonic())
 			status = start_call(sender, call, error);
 		else if (!call->running && call->count == 0 && !sender->source_ended)

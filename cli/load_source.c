@@ -57,7 +57,7 @@ void load_source_destroy(struct load_source *source)
 weir_status load_source_open(const char *path, struct load_source **source,
 			     struct weir_error *error)
 {
-	struct stat about;
+	struct stat about = {0};
 	bool from_stdin = strcmp(path, "-") == 0;
 	struct load_source *made = calloc(1, sizeof(*made));
 	if (made == NULL)

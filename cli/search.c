@@ -43,22 +43,19 @@ static weir_status build_url(const struct search *search, const struct argument_
 	if (!join(words, &query))
 		return err_no_memory(error);
 	if (query.length > 0)
-		http_client_argument(url, "q", query.data);
+		http_client_argument(url, "q", 1, query.data);
 	for (size_t i = 0; i < search->filters.count; i++) {
 		const char *filter = search->filters.items[i];
 		const char *equals = strchr(filter, '=');
-		WEIR_FREE char *name = NULL;
 		if (equals == NULL || equals == filter)
 			return err_set(error, WEIR_INVALID, "--filter %s: expected name=value",
 				       filter);
-		name = strndup(filter, (size_t)(equals - filter));
-		if (name == NULL)
-			return err_no_memory(error);
-		http_client_argument(url, name, equals + 1);
+		http_client_argument(url, filter, (size_t)(equals - filter), equals + 1);
 	}
 	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
 		if (arguments[i][1] != NULL)
-			http_client_argument(url, arguments[i][0], arguments[i][1]);
+			http_client_argument(url, arguments[i][0], strlen(arguments[i][0]),
+					     arguments[i][1]);
 	return buffer_failed(url) ? err_no_memory(error) : WEIR_OK;
 }
 
@@ -94,13 +91,15 @@ static weir_status print_table(const struct search *search, const struct jsondoc
 			       struct weir_error *error)
 {
 	WEIR_CLEANUP(table_finish) struct table table = {0};
-	WEIR_FREE char *copy = strdup(search->fields != NULL ? search->fields : default_fields);
+	char fields[TABLE_COLUMN_LIMIT * SCHEMA_NAME_LIMIT];
 	const char *names[TABLE_COLUMN_LIMIT];
-	size_t count = copy != NULL ? split(copy, names) : 0, index;
+	snprintf(fields, sizeof(fields), "%s",
+		 search->fields != NULL ? search->fields : default_fields);
+	size_t count = split(fields, names), index;
 	unsigned int right = 0;
 	const json_t *hits = json_object_get(jsondoc_root(document), "hits"), *hit;
-	if (count == 0)
-		return err_no_memory(error);
+	if (count == 0 || json_array_size(hits) == 0)
+		return WEIR_OK;
 	table_init(&table, count);
 	for (size_t i = 0; i < count; i++) {
 		table_add(&table, names[i], strlen(names[i]));
@@ -116,8 +115,6 @@ static weir_status print_table(const struct search *search, const struct jsondoc
 			add_cell(&table, document, value);
 		}
 	}
-	if (json_array_size(hits) == 0)
-		return WEIR_OK;
 	return table_print(&table, terminal_width(STDOUT_FILENO), right, stdout, error);
 }
 
