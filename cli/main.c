@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * weir - the command line: everything on one machine, loads, searches, looks. */
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,7 +82,8 @@ int main(int argc, char **argv)
 		status = run(argv[1], argc - 2, argv + 2);
 		curl_global_cleanup();
 	}
-	if (fflush(stdout) != 0 && status == STATUS_DONE) {
+	/* A reader that had enough (weir tail | head) is no failure. */
+	if (fflush(stdout) != 0 && errno != EPIPE && status == STATUS_DONE) {
 		command_say("the output could not be written");
 		return STATUS_AWAY;
 	}

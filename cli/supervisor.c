@@ -20,6 +20,8 @@
 static const int64_t pause_first = SECOND, pause_longest = 30 * SECOND;
 static const int64_t settled_after = 60 * SECOND; /* a run this long starts the pauses anew */
 static const int64_t say_every = 5 * SECOND;
+/* One press of Ctrl-C comes twice when a wrapper (timeout, a script) passes it on. */
+static const int64_t same_key = SECOND / 2;
 enum {
 	DEATHS_BEFORE_READY = 5, /* then it will not come up by itself */
 	POLL_MS = 100,
@@ -68,7 +70,7 @@ static void stop(struct supervisor *supervisor, int exit_status)
 		return;
 	supervisor->stopping = true;
 	supervisor->exit_status = exit_status;
-	supervisor->stop_said_at = moment_monotonic();
+	supervisor->stopped_at = supervisor->stop_said_at = moment_monotonic();
 	for (size_t i = 0; i < MEMBER_COUNT; i++)
 		if (i != MEMBER_INDEXER)
 			child_signal(&supervisor->members[i].child, SIGTERM);
@@ -162,8 +164,11 @@ static bool take_signals(struct supervisor *supervisor, int timeout_ms)
 	       (ssize_t)sizeof(signal_info)) {
 		if (signal_info.ssi_signo == SIGCHLD)
 			continue;
-		if (supervisor->stopping)
+		if (supervisor->stopping) {
+			if (moment_monotonic() - supervisor->stopped_at < same_key)
+				continue;
 			return false;
+		}
 		command_say("stopping; once more kills");
 		stop(supervisor, STATUS_DONE);
 	}

@@ -28,6 +28,7 @@ struct supervisor {
 	int signal_fd;
 	bool stopping, indexer_told;
 	bool all_ready;
+	int64_t stopped_at; /* when the first signal came */
 	int64_t stop_said_at, wait_said_at;
 	int exit_status;
 	/* Called once, when all daemons are ready for the first time. False: stop. */

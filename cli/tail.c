@@ -13,7 +13,13 @@
 #include "moment.h"
 #include "terminal.h"
 
-enum { METADATA_MS = 8000, POLL_MS = 200, HEADER_LIMIT = 100, VALUE_WIDTH = 60 };
+enum {
+	METADATA_MS = 8000,
+	METADATA_AGAIN_MS = 2000,
+	POLL_MS = 200,
+	HEADER_LIMIT = 100,
+	VALUE_WIDTH = 60
+};
 static const int64_t look_every = 5000000; /* for partitions that are new */
 
 static volatile sig_atomic_t ended;
@@ -148,8 +154,6 @@ static weir_status assign(struct tail *tail, struct weir_error *error)
 static weir_status look(struct tail *tail, struct weir_error *error)
 {
 	const struct rd_kafka_metadata *metadata;
-	if (tail->looked_once && moment_monotonic() - tail->looked_at < look_every)
-		return WEIR_OK;
 	tail->looked_at = moment_monotonic();
 	rd_kafka_resp_err_t code = rd_kafka_metadata(tail->client, 1, NULL, &metadata, METADATA_MS);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -160,6 +164,13 @@ static weir_status look(struct tail *tail, struct weir_error *error)
 	rd_kafka_metadata_destroy(metadata);
 	tail->looked_once = true;
 	return any ? assign(tail, error) : WEIR_OK;
+}
+
+/* A look that fails later on is no reason to end: brokers come back. True: one answered. */
+static bool look_again(struct tail *tail)
+{
+	struct weir_error error;
+	return moment_monotonic() - tail->looked_at >= look_every && look(tail, &error) == WEIR_OK;
 }
 
 static size_t read_headers(const rd_kafka_message_t *message, struct event_header *headers)
@@ -261,6 +272,17 @@ static weir_status write_message(struct tail *tail, const rd_kafka_message_t *me
 	return buffer_failed(line) ? err_no_memory(error) : WEIR_OK;
 }
 
+/* Says once that brokers went away, and once that they are back. */
+static void tell_reachable(bool *away)
+{
+	bool now = !kafka_reachable();
+	if (now && !*away)
+		command_say("no broker answers any more: waiting for one");
+	else if (!now && *away)
+		command_say("a broker answers again");
+	*away = now;
+}
+
 static weir_status follow(struct tail *tail, struct weir_error *error)
 {
 	WEIR_CLEANUP(buffer_finish) struct buffer line = BUFFER_INIT;
@@ -268,23 +290,19 @@ static weir_status follow(struct tail *tail, struct weir_error *error)
 	bool away = false;
 	while (status == WEIR_OK && !ended) {
 		rd_kafka_message_t *message = rd_kafka_consumer_poll(tail->client, POLL_MS);
-		bool good = message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
-		if (good) {
+		if (message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
 			buffer_clear(&line);
 			status = write_message(tail, message, &line, error);
-			if (status == WEIR_OK && fwrite(line.data, 1, line.length, stdout) > 0 &&
-			    fflush(stdout) != 0)
+			if (status == WEIR_OK &&
+			    (fwrite(line.data, 1, line.length, stdout) == 0 || fflush(stdout) != 0))
 				ended = 1; /* nobody reads on */
+			kafka_note_reached();
+		} else if (look_again(tail)) {
 			kafka_note_reached();
 		}
 		if (message != NULL)
 			rd_kafka_message_destroy(message);
-		if (!kafka_reachable() && !away)
-			command_say("no broker answers any more: waiting for one");
-		away = !kafka_reachable();
-		/* A look that fails later on is no reason to end: brokers come back. */
-		if (!good && !away && status == WEIR_OK && look(tail, error) == WEIR_OK)
-			kafka_note_reached();
+		tell_reachable(&away);
 	}
 	return status;
 }

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import subprocess
 import threading
 import time
 import uuid
@@ -139,7 +140,6 @@ def test_what_is_away_is_status_3(arguments):
 
 def test_full_stdout_is_told():
     with open("/dev/full", "w") as full:
-        import subprocess
         done = subprocess.run([BUILD / "cli" / "weir", "config", "sample"], stdout=full,
                               stderr=subprocess.PIPE, text=True)
     assert done.returncode == 3 and "could not be written" in done.stderr
@@ -240,7 +240,6 @@ def test_load_keeps_digits_and_ids(eventd, tmp_path):
 
 
 def test_load_from_stdin(eventd):
-    import subprocess
     for data in (b'{"id": "x", "title": "plain"}', gzip.compress(b'{"id": "y", "title": "packed"}\n')):
         subprocess.run([BUILD / "cli" / "weir", "load", "-", "--url", eventd.url], input=data, check=True)
     assert {event["title"] for event in all_events(eventd).values()} == {"plain", "packed"}
@@ -415,12 +414,36 @@ def test_load_over_kafka_lag_search_and_tail(system, kafka, tmp_path):
     tail.child.send_signal(signal.SIGINT)
     assert tail.wait() == 0
 
-    rows = lag_rows(system)
-    assert len(rows) == 9
-    wait_for(lambda: sum(int(row[4]) for row in lag_rows(system)) == 0, "no lag")
-    assert sum(int(row[2]) for row in lag_rows(system) if row[2] != "-") == 2004
+    assert len(lag_rows(system)) == 9
+    wait_for(lambda: sum(int(row[2]) for row in lag_rows(system) if row[2] != "-") == 2004, "the index to be at the end")
+    wait_for(lambda: all(row[4] == "0" for row in lag_rows(system)), "no lag")
     positions = json.loads(weir("lag", "--json", "--url", system.indexer.url).stdout)["positions"]
     assert {p["topic"] for p in positions} == set(processes.TOPICS)
+
+
+def test_tail_outlives_its_broker_and_sees_new_partitions(own_kafka, tmp_path):
+    own_kafka.delete_topics()
+    own_kafka.create_topics(["events.created", "events.updated"])
+    tail = processes.Process("tail", [BUILD / "cli" / "weir", "tail", "--brokers", own_kafka.brokers], tmp_path).start()
+    wait_for(lambda: "no topic events.deleted yet" in tail.log(), "tail to say what is missing")
+    own_kafka.kill()
+    wait_for(lambda: "no broker answers" in tail.log(), "tail to say that the broker is away")
+    own_kafka.start()
+    wait_for(lambda: "a broker answers again" in tail.log(), "tail to say that it is back")
+    own_kafka.create_topics(["events.deleted"])
+    own_kafka.produce("events.deleted", "gone", '{"EventId": "gone"}')
+    wait_for(lambda: "deleted  gone" in tail.log(), "the message of the new topic")
+    assert tail.stop() == 0
+
+
+def test_tail_ends_quietly_with_its_reader(own_kafka):
+    for n in range(3):
+        own_kafka.produce("events.created", str(n), json.dumps({"EventId": str(n), "Title": "x" * 100}))
+    shell = f"'{BUILD}/cli/weir' tail --from-beginning --brokers {own_kafka.brokers} | head -n 1"
+    done = subprocess.Popen(["bash", "-c", shell], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "created" in done.stdout.readline()
+    own_kafka.produce("events.created", "more", json.dumps({"EventId": "more", "Title": "x"}))
+    assert done.communicate(timeout=60) == ("", "")
 
 
 def lag_rows(system):

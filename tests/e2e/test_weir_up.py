@@ -264,9 +264,17 @@ def test_ctrl_c_on_a_terminal_drains_and_a_second_one_kills(make_up):
     wait_for(lambda: "stopping" in up.log(), "the first one to be told")
     wait_for(lambda: "searchd" not in up.children(), "searchd to end")
     assert "indexer" in up.children()  # goes on until the write side has ended
-    up.child.send_signal(signal.SIGINT)
+    wait_for(lambda: up.child.send_signal(signal.SIGINT) or not up.running(), "the kill")
     assert up.wait() == 130
     assert gone(pids.values())
+
+
+def test_one_signal_that_comes_twice_drains(up):
+    """As with `timeout 60 weir up`, which signals its child and then the group."""
+    up.child.send_signal(signal.SIGTERM)
+    wait_for(lambda: "stopping" in up.log(), "the first one to be told")
+    up.child.send_signal(signal.SIGTERM)
+    assert up.wait() == 0
 
 
 def test_verbose_logs_to_stderr(make_up):
