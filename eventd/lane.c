@@ -54,6 +54,21 @@ void lane_reset(struct lane *lane)
 	lane->again = true; /* reports of the old client may still be on their way to disk */
 }
 
+/* Success without an offset means that the broker called the message a duplicate. It does so
+ * wrongly when the first batch for a partition failed and the second, in flight already, was taken:
+ * then the message is nowhere. Sent again, alone, the answer can be believed. */
+static bool is_doubtful(const struct sending *sending, const rd_kafka_message_t *message)
+{
+	return message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0 && !sending->alone;
+}
+
+static void send_again_alone(struct lane *lane, const struct sending *sending)
+{
+	lane->again = true;
+	if (sending->sequence > lane->alone_until)
+		lane->alone_until = sending->sequence;
+}
+
 /* Errors that one message brings on itself. A broker refuses the whole batch that it came in, so
  * its rows are sent again one at a time, to learn which it was. */
 static bool is_messages_fault(rd_kafka_resp_err_t code)
@@ -106,8 +121,7 @@ static void on_failed(struct relay *relay, struct lane *lane, const struct sendi
 	marks_forget(relay->options.marks);
 	lane->again = true;
 	if (is_messages_fault(code)) {
-		if (sending->sequence > lane->alone_until)
-			lane->alone_until = sending->sequence;
+		send_again_alone(lane, sending);
 		return;
 	}
 	if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
@@ -128,7 +142,13 @@ void lane_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *op
 	lane->inflight--;
 	relay->inflight--;
 	relay->inflight_bytes -= sending->bytes;
-	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (is_doubtful(sending, message)) {
+		log_warning("relay", "state=doubtful topic=%s change=%" PRId64 " id=%s reason=%s",
+			    lane->message->topic, sending->sequence, sending->id,
+			    LOG_TEXT("acknowledged without an offset; it is sent again"));
+		marks_forget(relay->options.marks);
+		send_again_alone(lane, sending);
+	} else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		on_delivered(relay, lane, sending, message);
 	else
 		on_failed(relay, lane, sending, message->err);

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -46,9 +47,13 @@ def wait_for(condition, what, deadline=DEADLINE, interval=0.02):
 
 
 def free_port():
-    with contextlib.closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below the range from which the system takes the ports of connections: one of those could have
+    the port of a server that is down for a while."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with contextlib.closing(socket.socket()) as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:

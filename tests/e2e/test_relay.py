@@ -152,6 +152,24 @@ def test_a_topic_that_is_missing_is_waited_for_and_holds_nobody_up(kafka, make_c
     assert client.daemon.log().count("state=waits topic=events.updated") == 1
 
 
+def test_a_topic_that_goes_while_it_is_written_to_is_waited_for(kafka, make_client):
+    client = make_client(kafka.brokers).start()
+    load = Load(client.base)
+    wait_for(lambda: load.count() > 300, "writes")
+    admin = kafka.admin()
+    admin.delete_topics(["events.updated"])["events.updated"].result(30)
+    before = load.count()
+    wait_for(lambda: load.count() > before + 300, "writes without the topic")
+    load.end()
+    event = client.create()
+    client.send("PATCH", event["id"], {"city": "B"})
+    wait_for(lambda: "topic=events.updated" in client.daemon.log(), "a line that names the topic")
+    wait_for(lambda: "events.updated" not in admin.list_topics(timeout=10).topics, "the topic to go")
+    kafka.create_topics(["events.updated"])
+    wait_relayed(client)
+    assert event["id"].encode() in {message.key() for message in kafka.read_all("events.updated")}
+
+
 def test_what_is_too_large_for_the_broker_is_set_aside_alone(kafka, make_client):
     admin = kafka.admin()
     change = confluent_kafka.admin.ConfigResource(confluent_kafka.admin.ConfigResource.Type.TOPIC,
