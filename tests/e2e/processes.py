@@ -124,7 +124,7 @@ class Kafka(Process):
             "group.initial.rebalance.delay.ms=0", "auto.create.topics.enable=false", ""]))
         java = ["java", f"-Xms{heap}", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1",
                 "-cp", f"{KAFKA_JARS}/*"]
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # "-" would be an option
         subprocess.run(java + ["kafka.tools.StorageTool", "format", "-t", cluster, "-c",
                                str(properties)], check=True, capture_output=True)
         super().__init__("kafka", java + ["kafka.Kafka", str(properties)], self.folder)
