@@ -120,10 +120,11 @@ weir_status store_probe(struct store *store, struct weir_error *error)
 /* A new folder lasts once the folder that names it was synced. */
 static weir_status sync_parent(const char *path, struct weir_error *error)
 {
-	WEIR_FREE char *copy = strdup(path);
+	char *copy = strdup(path);
 	if (copy == NULL)
 		return err_no_memory(error);
 	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(copy);
 	bool synced = fd >= 0 && fsync(fd) == 0;
 	int code = errno;
 	if (fd >= 0)
@@ -134,24 +135,30 @@ static weir_status sync_parent(const char *path, struct weir_error *error)
 		       strerror(code));
 }
 
+static weir_status make_folder(const char *path, struct weir_error *error)
+{
+	if (mkdir(path, 0777) == 0)
+		return sync_parent(path, error);
+	if (errno == EEXIST)
+		return WEIR_OK;
+	return err_set(error, WEIR_SYSTEM, "%s: cannot make the folder: %s", path, strerror(errno));
+}
+
 /* Makes the folders above the file. */
 static weir_status make_folders(const char *path, struct weir_error *error)
 {
-	WEIR_FREE char *copy = strdup(path);
+	weir_status status = WEIR_OK;
+	char *copy = strdup(path);
 	if (copy == NULL)
 		return err_no_memory(error);
-	for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+	char *slash = strchr(copy + 1, '/');
+	for (; slash != NULL && status == WEIR_OK; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		bool made = mkdir(copy, 0777) == 0;
-		if (!made && errno != EEXIST)
-			return err_set(error, WEIR_SYSTEM, "%s: cannot make the folder: %s", copy,
-				       strerror(errno));
-		weir_status status = made ? sync_parent(copy, error) : WEIR_OK;
-		if (status != WEIR_OK)
-			return status;
+		status = make_folder(copy, error);
 		*slash = '/';
 	}
-	return WEIR_OK;
+	free(copy);
+	return status;
 }
 
 /* SQLite lets several processes write in turn; two relays over one outbox would send all of it
