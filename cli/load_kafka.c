@@ -38,13 +38,15 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
 {
 	struct producing *producing = opaque;
 	(void)client;
-	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+	bool acknowledged = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+	if (acknowledged && message->offset >= 0) {
 		producing->load->created++;
 		return;
 	}
 	if (producing->failed++ == 0)
 		snprintf(producing->failure, sizeof(producing->failure), "%s",
-			 rd_kafka_err2str(message->err));
+			 acknowledged ? "the broker took it for one that it has already"
+				      : rd_kafka_err2str(message->err));
 }
 
 static weir_status find_message(struct producing *producing, struct weir_error *error)
@@ -66,6 +68,8 @@ static weir_status connect_brokers(struct producing *producing, const struct con
 	if (status != WEIR_OK)
 		return status;
 	status = kafka_set(conf, "enable.idempotence", "true", error);
+	if (status == WEIR_OK) /* as eventd/relay.c, for the same reason */
+		status = kafka_set(conf, "max.in.flight.requests.per.connection", "1", error);
 	if (status == WEIR_OK)
 		status = kafka_set_default(config, conf, "linger.ms", "20", error);
 	if (status == WEIR_OK)

@@ -21,7 +21,9 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *report, vo
 	(void)client;
 	struct deadletters *deadletters = opaque;
 	struct deadletter *letter = report->_private;
-	if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+	/* Success without an offset: the broker took the message for a duplicate, and may be wrong
+	 * (see enforced in eventd/relay.c). A second copy is better than none. */
+	if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR && report->offset >= 0) {
 		letter->state = DEADLETTER_ACKNOWLEDGED;
 		metric_add(deadletters->total, 1);
 		return;
@@ -47,6 +49,8 @@ weir_status deadletters_create(const struct config *config, struct deadletters *
 	weir_status status = kafka_configure(config, "indexer-dead-letters", &conf, error);
 	if (status == WEIR_OK)
 		status = kafka_set(conf, "enable.idempotence", "true", error);
+	if (status == WEIR_OK)
+		status = kafka_set(conf, "max.in.flight.requests.per.connection", "1", error);
 	if (status == WEIR_OK)
 		status = kafka_set(conf, "linger.ms", "0", error);
 	/* Tried again by us, so that a stop does not wait for five minutes. */
