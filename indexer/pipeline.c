@@ -165,7 +165,8 @@ static bool collect(struct pipeline *pipeline)
 		int64_t left = until - moment_monotonic();
 		if (left <= 0 || daemon_stopping())
 			break;
-		timeout_ms = (int)((left + 999) / 1000);
+		/* Short, so that a stop need not wait for the batch's time. */
+		timeout_ms = left < IDLE_WAIT_MS * 1000 ? (int)((left + 999) / 1000) : IDLE_WAIT_MS;
 	}
 	metric_observe(pipeline->collect_seconds, (double)(moment_monotonic() - began) / 1e6);
 	return true;

@@ -250,7 +250,7 @@ def test_term_commits_what_was_collected(kafka, make_system):
     created(kafka, identity(), 1, title="In the batch")
     wait_for(lambda: system.indexer.metric("weir_indexer_collected_messages"), "the message to be collected")
     assert system.total() == 0
-    assert system.indexer.stop() == 0
+    assert system.indexer.stop(deadline=15) == 0, "a stop does not wait for the batch's time"
     system.wait_total(1)
 
 
