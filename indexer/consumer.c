@@ -102,10 +102,11 @@ void consumer_follow_log(struct consumer *consumer)
 	if (generation == consumer->generation)
 		return;
 	rd_kafka_topic_partition_list_t *list = progress_assignment(consumer->progress);
+	/* librdkafka keeps a partition paused across assignments. */
+	consumer_pause(consumer, false);
 	rd_kafka_resp_err_t failure = rd_kafka_assign(consumer->client, list);
 	if (failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
 		consumer->generation = generation;
-		consumer->paused = false;
 		log_info("assign", "partitions=%d", list->cnt);
 	} else {
 		log_error("assign", "reason=%s", rd_kafka_err2name(failure));

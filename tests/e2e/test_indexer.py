@@ -322,3 +322,25 @@ def test_a_document_that_the_engine_will_not_have_goes_alone(kafka, make_system)
     assert "it says so itself" in reasons["event-5"] and "poison" in reasons["event-17"]
     assert system.indexer.metric('weir_indexer_messages_total{topic="events.created",outcome="applied"}') == 38
     system.indexer.wait_ready()
+
+
+def health_of(system):
+    return requests.get(f"{system.indexer.url}/health/ready", timeout=5).text
+
+
+def test_partitions_that_came_while_fetching_was_paused_are_read(kafka, make_system):
+    admin = kafka.admin()
+    for future in admin.delete_topics(["events.dlq"]).values():
+        future.result(30)
+    system = make_system(kafka.brokers)
+    system.indexer.start().wait_ready()
+    kafka.produce("events.created", "a", b"{broken")
+    wait_for(lambda: "dead_letters" in health_of(system), "the indexer to wait for the dead letters")
+    for future in admin.create_partitions([confluent_kafka.admin.NewPartitions("events.created", 6)]).values():
+        future.result(30)
+    wait_for(lambda: len(requests.get(f"{system.indexer.url}/api/ingest/positions", timeout=5).json()["positions"]) == 12, "the partitions to be seen")
+    kafka.create_topics(["events.dlq"])
+    wait_read(system, 1)
+    for partition in range(6):
+        kafka.produce("events.created", None, json.dumps({"EventId": identity(), "Title": "Spread"}), partition=partition)
+    wait_read(system, 7)
