@@ -35,6 +35,9 @@ static weir_status configure(const struct config *config, rd_kafka_conf_t **conf
 		{"queued.max.messages.kbytes", "16384"},
 		{"queued.min.messages", "20000"},
 		{"fetch.wait.max.ms", "100"},
+		/* Nobody joins the group; it is how long a commit waits for its coordinator. */
+		{"session.timeout.ms", "3000"},
+		{"heartbeat.interval.ms", "1000"},
 	};
 	rd_kafka_conf_t *made = NULL;
 	weir_status status = kafka_configure(config, "indexer", &made, error);
@@ -171,7 +174,7 @@ void consumer_commit_group(struct consumer *consumer, bool last)
 		if (list->elems[i].offset < 0)
 			rd_kafka_topic_partition_list_del_by_idx(list, i);
 	rd_kafka_resp_err_t failure = RD_KAFKA_RESP_ERR_NO_ERROR;
-	if (list->cnt > 0)
+	if (list->cnt > 0 && !(last && !kafka_reachable()))
 		failure = rd_kafka_commit(consumer->client, list, last ? 0 : 1);
 	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
 		log_debug("group_commit", "reason=%s", rd_kafka_err2name(failure));

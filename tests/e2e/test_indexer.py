@@ -344,3 +344,13 @@ def test_partitions_that_came_while_fetching_was_paused_are_read(kafka, make_sys
     for partition in range(6):
         kafka.produce("events.created", None, json.dumps({"EventId": identity(), "Title": "Spread"}), partition=partition)
     wait_read(system, 7)
+
+
+@pytest.mark.slow
+def test_term_while_the_broker_is_away_takes_seconds(own_kafka, make_system):
+    system = make_system(own_kafka.brokers, **{"indexer__batch_time": "30s"})
+    system.indexer.start().wait_ready()
+    created(own_kafka, identity(), 1, title="Collected")
+    wait_for(lambda: system.indexer.metric("weir_indexer_collected_messages"), "the message to be collected")
+    own_kafka.kill()
+    assert system.indexer.stop(deadline=15) == 0
