@@ -285,14 +285,16 @@ static int64_t lag_messages(const struct partition *partition)
 }
 
 /* How old the oldest message is that the index does not hold: at most as old as the last one that
- * it does hold. UNKNOWN when none is held. */
+ * it does hold, and as the moment when it held all. UNKNOWN when neither is known. */
 static int64_t lag_milliseconds(const struct partition *partition, int64_t messages, int64_t now)
 {
 	if (messages == 0)
 		return 0;
-	if (messages == UNKNOWN || partition->last_timestamp == INT64_MIN)
+	int64_t since = partition->last_timestamp > partition->at_end ? partition->last_timestamp
+								      : partition->at_end;
+	if (messages == UNKNOWN || since == INT64_MIN)
 		return UNKNOWN;
-	int64_t age = (now - partition->last_timestamp) / 1000;
+	int64_t age = (now - since) / 1000;
 	return age > 0 ? age : 0;
 }
 

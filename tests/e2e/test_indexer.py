@@ -354,3 +354,20 @@ def test_term_while_the_broker_is_away_takes_seconds(own_kafka, make_system):
     wait_for(lambda: system.indexer.metric("weir_indexer_collected_messages"), "the message to be collected")
     own_kafka.kill()
     assert system.indexer.stop(deadline=15) == 0
+
+
+def test_an_old_last_message_does_not_make_a_new_one_late(kafka, make_system):
+    system = make_system(kafka.brokers, **{"indexer__batch_count": "2", "indexer__batch_time": "30s"})
+    system.indexer.start().wait_ready()
+    body = json.dumps({"EventId": "a", "Title": "Old"})
+    for _ in range(2):
+        kafka.produce("events.created", "a", body, timestamp=1600000000000, partition=0)
+    wait_read(system, 2)
+    system.indexer.wait_ready()
+    kafka.produce("events.created", "a", body, partition=0)
+
+    def behind():
+        positions = requests.get(f"{system.indexer.url}/api/ingest/positions", timeout=5).json()["positions"]
+        return [each for each in positions if each["lagMessages"]]
+    (late,) = wait_for(behind, "the watch to see the message")
+    assert late["lagMs"] < 60000
