@@ -16,26 +16,37 @@ struct deadletters {
 	struct log_once away;
 };
 
+/* The broker will not take it whole: half of the value each time, in the end nothing but ours. */
+static void cut_letter(struct deadletter *letter)
+{
+	letter->bare = letter->cut == 0;
+	letter->cut /= 2;
+}
+
+static void note_failure(struct deadletters *deadletters, rd_kafka_resp_err_t failure)
+{
+	if (log_once_failing(&deadletters->away))
+		log_error("dead_letter", "topic=%s reason=%s", deadletters->topic,
+			  rd_kafka_err2name(failure));
+	health_set_bad("dead_letters", "dead letters do not reach %s: %s", deadletters->topic,
+		       rd_kafka_err2str(failure));
+}
+
 static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *report, void *opaque)
 {
 	(void)client;
 	struct deadletters *deadletters = opaque;
 	struct deadletter *letter = report->_private;
-	/* Success without an offset: the broker took the message for a duplicate, and may be wrong
-	 * (see enforced in eventd/relay.c). A second copy is better than none. */
-	if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR && report->offset >= 0) {
+	if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
 		letter->state = DEADLETTER_ACKNOWLEDGED;
 		metric_add(deadletters->total, 1);
 		return;
 	}
 	letter->state = DEADLETTER_NEW;
-	if (report->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && letter->cut > 0)
-		letter->cut /= 2;
-	if (log_once_failing(&deadletters->away))
-		log_error("dead_letter", "topic=%s reason=%s", deadletters->topic,
-			  rd_kafka_err2name(report->err));
-	health_set_bad("dead_letters", "dead letters do not reach %s: %s", deadletters->topic,
-		       rd_kafka_err2str(report->err));
+	if (report->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+		cut_letter(letter);
+	else
+		note_failure(deadletters, report->err);
 }
 
 weir_status deadletters_create(const struct config *config, struct deadletters **deadletters,
@@ -48,9 +59,7 @@ weir_status deadletters_create(const struct config *config, struct deadletters *
 		return err_no_memory(error);
 	weir_status status = kafka_configure(config, "indexer-dead-letters", &conf, error);
 	if (status == WEIR_OK)
-		status = kafka_set(conf, "enable.idempotence", "true", error);
-	if (status == WEIR_OK)
-		status = kafka_set(conf, "max.in.flight.requests.per.connection", "1", error);
+		status = kafka_set(conf, "acks", "all", error);
 	if (status == WEIR_OK)
 		status = kafka_set(conf, "linger.ms", "0", error);
 	/* Tried again by us, so that a stop does not wait for five minutes. */
@@ -101,7 +110,8 @@ static rd_kafka_headers_t *make_headers(const struct deadletter *letter)
 	rd_kafka_headers_t *original = NULL, *headers;
 	rd_kafka_timestamp_type_t type;
 	char number[32];
-	if (rd_kafka_message_headers(message, &original) == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (!letter->bare &&
+	    rd_kafka_message_headers(message, &original) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		headers = rd_kafka_headers_copy(original);
 	else
 		headers = rd_kafka_headers_new(8);
@@ -114,7 +124,7 @@ static rd_kafka_headers_t *make_headers(const struct deadletter *letter)
 	snprintf(number, sizeof(number), "%lld",
 		 (long long)rd_kafka_message_timestamp(message, &type));
 	rd_kafka_header_add(headers, "weir-timestamp", -1, number, -1);
-	if (letter->cut < message->len) {
+	if (letter->cut < message->len || letter->bare) {
 		snprintf(number, sizeof(number), "%zu", message->len);
 		rd_kafka_header_add(headers, "weir-truncated", -1, number, -1);
 	}
@@ -129,7 +139,8 @@ static void send_letter(struct deadletters *deadletters, struct deadletter *lett
 	rd_kafka_resp_err_t failure = rd_kafka_producev(
 		deadletters->producer, RD_KAFKA_V_TOPIC(deadletters->topic),
 		RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-		RD_KAFKA_V_KEY(message->key, message->key_len),
+		RD_KAFKA_V_KEY(letter->bare ? NULL : message->key,
+			       letter->bare ? 0 : message->key_len),
 		RD_KAFKA_V_VALUE(message->payload, letter->cut), RD_KAFKA_V_HEADERS(headers),
 		RD_KAFKA_V_OPAQUE(letter), RD_KAFKA_V_END);
 	if (failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -137,8 +148,10 @@ static void send_letter(struct deadletters *deadletters, struct deadletter *lett
 		return;
 	}
 	rd_kafka_headers_destroy(headers);
-	if (failure == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && letter->cut > 0)
-		letter->cut /= 2;
+	if (failure == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+		cut_letter(letter);
+	else
+		note_failure(deadletters, failure);
 }
 
 bool deadletters_deliver(struct deadletters *deadletters, struct deadletter *const *letters,

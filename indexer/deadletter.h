@@ -22,6 +22,7 @@ struct deadletter {
 	char reason[512];
 	enum { DEADLETTER_NEW, DEADLETTER_SENT, DEADLETTER_ACKNOWLEDGED } state;
 	size_t cut; /* bytes of the value to send; the whole length at first */
+	bool bare;  /* without its own headers and key: they alone are too large */
 };
 void deadletter_init(struct deadletter *letter, const rd_kafka_message_t *message,
 		     const char *reason);

@@ -128,7 +128,7 @@ int main(int argc, char **argv)
 	}
 	bool good = stop(&indexer) && status == WEIR_OK;
 	if (good)
-		log_info("end", "drained=true");
+		log_info("end", "status=0");
 	daemon_finish(&daemon);
 	return good ? 0 : status == WEIR_INVALID ? 2 : 3;
 }

@@ -91,12 +91,25 @@ static void back_off(struct pipeline *pipeline, int tries)
 		serve(pipeline, IDLE_WAIT_MS);
 }
 
+/* What the engine refused is dropped, as weir/backend.h asks; the host does it again later. */
+static void abandon(struct pipeline *pipeline, const char *event, const struct weir_error *error)
+{
+	const struct backend *backend = pipeline->options.backend;
+	struct weir_error second;
+	note_trouble(pipeline, event, error->message);
+	if (backend->plugin->operations.abandon(backend->instance, &second) != WEIR_OK)
+		log_debug("abandon", "reason=%s", LOG_TEXT(second.message));
+}
+
 /* Can the engine commit at all? Then what fails is in the documents. */
 static bool engine_commits(struct pipeline *pipeline)
 {
 	const struct backend *backend = pipeline->options.backend;
 	struct weir_error error;
-	return backend->plugin->operations.commit(backend->instance, NULL, 0, &error) == WEIR_OK;
+	if (backend->plugin->operations.commit(backend->instance, NULL, 0, &error) == WEIR_OK)
+		return true;
+	abandon(pipeline, "commit", &error);
+	return false;
 }
 
 /* Commits the items [from, to), however often it takes. A document that the engine cannot commit is
@@ -104,6 +117,7 @@ static bool engine_commits(struct pipeline *pipeline)
 static bool commit_range(struct pipeline *pipeline, size_t from, size_t to)
 {
 	struct weir_error error = {""};
+	bool engine_is_well = false;
 	for (int tries = 1;; tries++) {
 		weir_status status =
 			applier_run(pipeline->applier, &pipeline->batch, from, to, &error);
@@ -122,8 +136,13 @@ static bool commit_range(struct pipeline *pipeline, size_t from, size_t to)
 			       commit_range(pipeline, middle, to);
 		}
 		struct item *item = &pipeline->batch.items[from];
-		if (tries >= TRIES_BEFORE_HALVING && item->letter == NULL &&
-		    engine_commits(pipeline)) {
+		bool suspect = tries >= TRIES_BEFORE_HALVING && item->letter == NULL;
+		/* Twice: the engine may have recovered between the document and the question. */
+		if (suspect && !engine_is_well && engine_commits(pipeline)) {
+			engine_is_well = true;
+			continue;
+		}
+		if (suspect && engine_is_well && engine_commits(pipeline)) {
 			char reason[512];
 			snprintf(reason, sizeof(reason), "the index cannot commit it: %.400s",
 				 error.message);
@@ -131,6 +150,7 @@ static bool commit_range(struct pipeline *pipeline, size_t from, size_t to)
 				give_up(pipeline, &error);
 			continue;
 		}
+		engine_is_well = false;
 		back_off(pipeline, tries);
 	}
 }
@@ -187,7 +207,7 @@ static void commit_batch(struct pipeline *pipeline)
 
 /* Ends of partitions beyond the last message, as after a transaction: the index should know, or the
  * lag would never be nothing. */
-static void settle_ends(struct pipeline *pipeline)
+static bool settle_ends(struct pipeline *pipeline)
 {
 	const struct backend *backend = pipeline->options.backend;
 	struct progress *progress = pipeline->options.progress;
@@ -206,32 +226,34 @@ static void settle_ends(struct pipeline *pipeline)
 		weir_status status =
 			backend->plugin->operations.commit(backend->instance, &pointer, 1, &error);
 		if (status != WEIR_OK) {
-			note_trouble(pipeline, "commit", error.message);
-			return;
+			abandon(pipeline, "commit", &error);
+			return false;
 		}
 		progress_committed(progress, end->topic, end->partition, end->offset, INT64_MIN);
 		pipeline->unsynced = pipeline->ungrouped = true;
 	}
 	consumer_forget_ends(pipeline->options.consumer);
+	return true;
 }
 
-static void sync_index(struct pipeline *pipeline)
+static bool sync_index(struct pipeline *pipeline)
 {
 	const struct backend *backend = pipeline->options.backend;
 	struct weir_error error;
 	if (!pipeline->unsynced)
-		return;
+		return true;
 	if (backend->plugin->operations.sync != NULL &&
 	    backend->plugin->operations.sync(backend->instance, &error) != WEIR_OK) {
 		note_trouble(pipeline, "sync", error.message);
-		return;
+		return false;
 	}
 	pipeline->unsynced = false;
+	return true;
 }
 
 /* Tombstones go when they are old enough by our clock and every partition was read to its end since
  * they were applied: no older create can still be on its way. */
-static void expire(struct pipeline *pipeline)
+static bool expire(struct pipeline *pipeline)
 {
 	const struct backend *backend = pipeline->options.backend;
 	struct weir_error error;
@@ -241,15 +263,16 @@ static void expire(struct pipeline *pipeline)
 	if (all_read < before)
 		before = all_read;
 	if (all_read == INT64_MIN)
-		return;
+		return true;
 	weir_status status =
 		backend->plugin->operations.expire(backend->instance, before, &removed, &error);
 	if (status == WEIR_OK && removed > 0)
 		status = backend->plugin->operations.commit(backend->instance, NULL, 0, &error);
 	if (status != WEIR_OK)
-		note_trouble(pipeline, "expire", error.message);
+		abandon(pipeline, "expire", &error);
 	else if (removed > 0)
 		log_info("expire", "tombstones=%llu", (unsigned long long)removed);
+	return status == WEIR_OK;
 }
 
 static int on_stat(void *context, const char *name, double value)
@@ -261,32 +284,48 @@ static int on_stat(void *context, const char *name, double value)
 	return 0;
 }
 
-/* Between batches, about once a second. */
-static void keep_house(struct pipeline *pipeline, bool idle)
+/* Between batches, about once a second. False: something failed, and health says what. */
+static bool keep_house(struct pipeline *pipeline, bool idle)
 {
 	const struct backend *backend = pipeline->options.backend;
 	struct weir_error error;
 	int64_t now = moment_monotonic();
+	bool good = true;
 	if (idle && backend->plugin->operations.maintain != NULL &&
 	    backend->plugin->operations.maintain(backend->instance, UPKEEP_BUDGET_MS, &error) !=
-		    WEIR_OK)
-		note_trouble(pipeline, "maintain", error.message);
+		    WEIR_OK) {
+		abandon(pipeline, "maintain", &error);
+		good = false;
+	}
 	if (now < pipeline->next_second)
-		return;
+		return good;
 	pipeline->next_second = now + SECOND;
-	sync_index(pipeline);
+	good = sync_index(pipeline) && good;
 	if (!pipeline->unsynced && pipeline->ungrouped) {
 		consumer_commit_group(pipeline->options.consumer, false);
 		pipeline->ungrouped = false;
 	}
 	progress_report(pipeline->options.progress);
 	if (now < pipeline->next_minute)
-		return;
+		return good;
 	int64_t period = pipeline->retention < 60 * SECOND ? pipeline->retention : 60 * SECOND;
 	pipeline->next_minute = now + period;
-	expire(pipeline);
+	good = expire(pipeline) && good;
 	if (backend->plugin->operations.stats(backend->instance, on_stat, NULL, &error) != WEIR_OK)
 		log_debug("stats", "reason=%s", LOG_TEXT(error.message));
+	return good;
+}
+
+/* TERM: what was collected is committed, and the group is told. */
+static void end_run(struct pipeline *pipeline)
+{
+	if (pipeline->batch.count > 0 && !pipeline->failed)
+		commit_batch(pipeline);
+	if (pipeline->batch.count > 0)
+		log_warning("stop", "state=leaves messages=%zu reason=%s", pipeline->batch.count,
+			    LOG_TEXT("not committed; they are read again at the next start"));
+	if (sync_index(pipeline) && watch_has_cluster(pipeline->options.watch))
+		consumer_commit_group(pipeline->options.consumer, true);
 }
 
 static void *run(void *context)
@@ -295,19 +334,16 @@ static void *run(void *context)
 	while (!daemon_stopping()) {
 		if (watch_has_cluster(pipeline->options.watch) && pipeline->batch.count == 0)
 			consumer_follow_log(pipeline->options.consumer);
-		bool collected = collect(pipeline);
+		bool collected = collect(pipeline), good = true;
 		if (collected)
 			commit_batch(pipeline);
 		else if (pipeline->batch.count == 0)
-			settle_ends(pipeline);
-		keep_house(pipeline, !collected);
+			good = settle_ends(pipeline);
+		good = keep_house(pipeline, !collected) && good;
+		if (!collected && good && pipeline->batch.count == 0)
+			note_recovery(pipeline);
 	}
-	/* TERM: what was collected is committed, and the group is told. */
-	if (pipeline->batch.count > 0 && !pipeline->failed)
-		commit_batch(pipeline);
-	sync_index(pipeline);
-	if (!pipeline->unsynced && watch_has_cluster(pipeline->options.watch))
-		consumer_commit_group(pipeline->options.consumer, true);
+	end_run(pipeline);
 	return NULL;
 }
 

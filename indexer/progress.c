@@ -382,6 +382,8 @@ static int64_t survey(struct progress *progress, int64_t now, int64_t *worst_ms,
 			*unknown = true;
 		else
 			sum += messages;
+		if (messages > 0 && age == UNKNOWN) /* nothing was read yet: it may be any age */
+			age = INT64_MAX;
 		if (age > *worst_ms)
 			*worst_ms = age;
 		metric_set(each->lag_gauge, (double)(messages == UNKNOWN ? 0 : messages));
@@ -412,6 +414,8 @@ void progress_report(struct progress *progress)
 	else if (sum > 0 && still > progress->ready_lag)
 		health_set_bad("lag", "%lld messages behind, and nothing was indexed for %lld ms",
 			       (long long)sum, (long long)(still / 1000));
+	else if (sum > 0 && worst_ms == INT64_MAX)
+		health_set_bad("lag", "catching up: %lld messages behind", (long long)sum);
 	else if (sum > 0 && worst_ms > progress->ready_lag / 1000)
 		health_set_bad("lag", "catching up: %lld messages behind, the oldest %lld ms old",
 			       (long long)sum, (long long)worst_ms);

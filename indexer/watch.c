@@ -59,13 +59,20 @@ static void look(struct watch *watch)
 		return;
 	struct weir_error error;
 	weir_status status = WEIR_OK;
-	for (size_t i = 0; i < watch->schema->message_count && status == WEIR_OK; i++) {
+	for (size_t i = 0; i < watch->schema->message_count; i++) {
 		const char *topic = watch->schema->messages[i].topic;
 		int32_t partitions = 0;
-		status = kafka_topic_ends(watch->client, topic, ANSWER_TIMEOUT_MS, on_partition,
-					  watch->progress, &partitions, &error);
-		if (status == WEIR_OK)
+		/* One topic without a leader does not keep the others waiting; brokers that are all
+		 * away would, for each topic anew. */
+		if (status != WEIR_OK && !kafka_reachable())
+			break;
+		weir_status one =
+			kafka_topic_ends(watch->client, topic, ANSWER_TIMEOUT_MS, on_partition,
+					 watch->progress, &partitions, &error);
+		if (one == WEIR_OK)
 			progress_set_partitions(watch->progress, topic, partitions);
+		else
+			status = one;
 	}
 	if (status == WEIR_OK) {
 		kafka_note_reached();

@@ -152,10 +152,17 @@ static weir_status count_partitions(rd_kafka_t *client, const char *name, int ti
 	rd_kafka_topic_destroy(topic);
 	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return err_set(error, WEIR_AWAY, "topic %s: %s", name, rd_kafka_err2str(failure));
-	*partitions = 0;
-	if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
-		*partitions = metadata->topics[0].partition_cnt;
+	failure = metadata->topic_cnt == 1 ? metadata->topics[0].err
+					   : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+	int32_t count =
+		failure == RD_KAFKA_RESP_ERR_NO_ERROR ? metadata->topics[0].partition_cnt : 0;
 	rd_kafka_metadata_destroy(metadata);
+	/* Not allowed to see it, or no leader just now: that is not "there is none". */
+	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR &&
+	    failure != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
+	    failure != RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+		return err_set(error, WEIR_AWAY, "topic %s: %s", name, rd_kafka_err2str(failure));
+	*partitions = count;
 	return WEIR_OK;
 }
 

@@ -17,6 +17,9 @@ struct weir_instance {
 	struct stems *stems;
 	struct index_builder builder;
 	struct disk_pending pending;
+	/* What did not fit the last time. Until it does nothing smaller is tried: an empty commit
+	 * that passes would say that the documents are at fault. */
+	struct disk_pending starved;
 	struct bytes term; /* scratch */
 };
 

@@ -155,12 +155,24 @@ static void count_pending(struct weir_instance *instance, const struct xapian_do
 	instance->pending.bytes += instance->builder.text.length + document->data_length;
 }
 
+static weir_status check_room(struct weir_instance *instance, struct weir_error *error)
+{
+	struct disk_pending most = instance->pending;
+	if (most.blocks < instance->starved.blocks)
+		most.blocks = instance->starved.blocks;
+	if (most.bytes < instance->starved.bytes)
+		most.bytes = instance->starved.bytes;
+	weir_status status = disk_check(instance->path, &most, error);
+	instance->starved = status == WEIR_OK ? (struct disk_pending){0} : most;
+	return status;
+}
+
 weir_status writer_apply(weir_instance *instance, const struct weir_document *const *documents,
 			 size_t count, struct weir_verdict *const *verdicts,
 			 struct weir_error *error)
 {
 	/* A full buffer is written before the commit. */
-	weir_status status = disk_check(instance->path, &instance->pending, error);
+	weir_status status = check_room(instance, error);
 	for (size_t i = 0; i < count && status == WEIR_OK; i++) {
 		struct xapian_document document;
 		status = index_document(&instance->builder, &instance->fields, instance->stems,
@@ -183,7 +195,7 @@ weir_status writer_commit(weir_instance *instance, const struct weir_position *c
 			  size_t count, struct weir_error *error)
 {
 	instance->pending.blocks += count;
-	weir_status status = disk_check(instance->path, &instance->pending, error);
+	weir_status status = check_room(instance, error);
 	for (size_t i = 0; i < count && status == WEIR_OK; i++)
 		status = record_set_position(instance->database, positions[i], error);
 	if (status == WEIR_OK)

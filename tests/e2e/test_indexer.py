@@ -183,6 +183,18 @@ def test_dead_letter_too_large_is_cut(kafka, pair):
     assert 0 < len(letter.value()) < 20000 and set(letter.value()) == {ord("x")}
 
 
+def test_dead_letter_whose_headers_are_too_large_goes_without_them(kafka, pair):
+    resource = confluent_kafka.admin.ConfigResource("topic", "events.dlq", {"max.message.bytes": "20000"})
+    admin = kafka.admin()
+    for future in admin.alter_configs([resource]).values():
+        future.result(30)
+    kafka.produce("events.created", "a", b"{broken", {"trace": "x" * 50000})
+    wait_read(pair, 1)
+    (letter,) = kafka.read_all("events.dlq")
+    headers = dict(letter.headers())
+    assert headers["weir-truncated"] == b"7" and headers["weir-offset"] == b"0" and "trace" not in headers
+
+
 def test_waits_for_the_dead_letter_topic(kafka, make_system):
     admin = kafka.admin()
     for future in admin.delete_topics(["events.dlq"]).values():
