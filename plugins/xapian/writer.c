@@ -163,7 +163,9 @@ static weir_status check_room(struct weir_instance *instance, struct weir_error 
 	if (most.bytes < instance->starved.bytes)
 		most.bytes = instance->starved.bytes;
 	weir_status status = disk_check(instance->path, &most, error);
-	instance->starved = status == WEIR_OK ? (struct disk_pending){0} : most;
+	if (status == WEIR_OK)
+		most = (struct disk_pending){0};
+	instance->starved = most;
 	return status;
 }
 
