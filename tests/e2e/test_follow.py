@@ -87,6 +87,7 @@ def keys(kafka, topic="events.created"):
     return sorted(message.key().decode() for message in kafka.read_all(topic))
 
 
+@pytest.mark.slow
 def test_the_relay_stays_near_the_index(kafka, index, follower):
     client = follower("first", eventd__follow_bytes=200_000).start()
     made = create(client, 1000, 1000)

@@ -121,6 +121,7 @@ def test_a_stop_empties_the_outbox_first(kafka, make_client):
     assert len(kafka.read_all("events.created")) == 3001
 
 
+@pytest.mark.slow
 def test_kafka_that_comes_later_gets_everything(own_kafka, make_client):
     own_kafka.kill()
     client = make_client(own_kafka.brokers).start()

@@ -421,6 +421,7 @@ def test_load_over_kafka_lag_search_and_tail(system, kafka, tmp_path):
     assert {p["topic"] for p in positions} == set(processes.TOPICS)
 
 
+@pytest.mark.slow
 def test_tail_outlives_its_broker_and_sees_new_partitions(own_kafka, tmp_path):
     own_kafka.delete_topics()
     own_kafka.create_topics(["events.created", "events.updated"])

@@ -355,8 +355,12 @@ def test_the_tour_of_the_readme_as_it_stands(tmp_path):
         assert json.loads(block(post))["title"] == "Night of the Bandoneon"
         wait_for(lambda: json.loads(block(search))["total"] == 1, "the event to be found")
         assert json.loads(block(load))["status"] == 201
-        found = wait_for(lambda: json_lines(block(searches)), "the concerts to be found")
-        assert found[0]["total"] == 12 and found[0]["hits"][0]["event"]["price"] == 10.5
+
+        def all_found():
+            lines = json_lines(block(searches))
+            return lines if lines and lines[0]["total"] == 12 else None
+        found = wait_for(all_found, "the concerts to be found")
+        assert found[0]["hits"][0]["event"]["price"] == 10.5
         assert {hit["event"]["title"].split()[0] for hit in found[1]["hits"]} == {"Concert"}
         assert found[1]["total"] >= 1000
         wait_for(lambda: all(row.split()[4] == "0" for row in block(lag).splitlines()[2:]), "the lag to be 0")
