@@ -12,6 +12,8 @@
 #include "moment.h"
 #include "place.h"
 #include "schema.h"
+#include "stems.h"
+#include "words.h"
 
 static void host_log(void *context, uint32_t level, const char *line)
 {
@@ -31,11 +33,49 @@ static int64_t host_clock(void *context)
 	return moment_now();
 }
 
+struct split {
+	struct stemmer *stemmer; /* NULL: a word is its own stem */
+	weir_on_word on_word;
+	void *context;
+	int answer;
+};
+
+static bool stem_word(void *context, const char *word, size_t length)
+{
+	struct split *split = context;
+	const char *stem = word;
+	size_t stem_length = length;
+	if (split->stemmer != NULL)
+		stem = stems_find(split->stemmer, word, length, &stem_length);
+	split->answer = split->on_word(split->context, word, length, stem, stem_length);
+	return split->answer == 0;
+}
+
+static int host_split(void *context, const char *text, size_t length, const char *language,
+		      weir_on_word on_word, void *word_context)
+{
+	(void)context;
+	struct split split = {.on_word = on_word, .context = word_context};
+	if (language != NULL && stems_know(language) &&
+	    (split.stemmer = stems_of(language)) == NULL)
+		return -1;
+	words_split(text, length, stem_word, &split);
+	return split.answer;
+}
+
+static size_t host_sort_key(void *context, const char *text, size_t length, char *out, size_t limit)
+{
+	(void)context;
+	return words_sort_key(text, length, out, limit);
+}
+
 const struct weir_host plugin_default_host = {
 	.size = sizeof(struct weir_host),
 	.log = host_log,
 	.cancelled = host_cancelled,
 	.clock = host_clock,
+	.split = host_split,
+	.sort_key = host_sort_key,
 };
 
 /* Where an operation stands in the table, and the capability that asks for it (0: always). */
@@ -67,6 +107,7 @@ static const struct {
 	OPERATION(scan, WEIR_CAN_SEARCH),
 	OPERATION(session_positions, WEIR_CAN_SEARCH),
 	OPERATION(suggest, WEIR_CAN_SUGGEST),
+	OPERATION(scan_states, WEIR_CAN_SCAN_STATES),
 };
 
 static const struct {
@@ -77,6 +118,7 @@ static const struct {
 	{"WEIR_CAN_MAINTAIN", WEIR_CAN_MAINTAIN},
 	{"WEIR_CAN_SEARCH", WEIR_CAN_SEARCH},
 	{"WEIR_CAN_SUGGEST", WEIR_CAN_SUGGEST},
+	{"WEIR_CAN_SCAN_STATES", WEIR_CAN_SCAN_STATES},
 };
 
 static const char *capability_name(uint64_t bit)

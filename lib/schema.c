@@ -12,6 +12,7 @@
 #include "config.h"
 #include "json.h"
 #include "place.h"
+#include "stems.h"
 
 #define FILE_LIMIT ((size_t)1 << 20)
 #define MESSAGE_LIMIT 64
@@ -203,10 +204,10 @@ static weir_status read_language(const struct reader *reader, const json_t *obje
 	weir_status status = read_text(reader, object, where, "language", false, &text);
 	if (status != WEIR_OK || text == NULL)
 		return status;
-	if (field->field.type != WEIR_TYPE_TEXT || strlen(text) != 2 ||
-	    !islower((unsigned char)text[0]) || !islower((unsigned char)text[1]))
-		return refuse(reader, where,
-			      "\"language\" is for text fields, two letters such as \"en\"");
+	if (field->field.type != WEIR_TYPE_TEXT || !stems_know(text))
+		return err_set(reader->error, WEIR_INVALID,
+			       "schema %s: %s: \"language\" is for text fields, one of %s",
+			       reader->origin, where, stems_languages());
 	snprintf(field->language, sizeof(field->language), "%s", text);
 	field->field.language = field->language;
 	return WEIR_OK;

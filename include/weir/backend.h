@@ -7,7 +7,8 @@
  * and is linked with -z defs. docs/plugins.md builds one from nothing.
  *
  * ABI changelog
- *   1.0  first version
+ *   1.1  weir_host: split, sort_key. Operation scan_states with WEIR_CAN_SCAN_STATES.
+ * WEIR_CAN_SHARE. Said what holds without WEIR_CAN_COMMIT_POSITIONS. 1.0  first version
  *
  * Rules that hold for every operation
  *   Memory    Inputs are borrowed for the length of the call. Results are handed to a callback and
@@ -34,7 +35,7 @@ extern "C" {
 
 #define WEIR_BACKEND_MAGIC UINT64_C(0x31444e4542524557) /* "WERBEND1" in little endian */
 #define WEIR_ABI_MAJOR 1
-#define WEIR_ABI_MINOR 0
+#define WEIR_ABI_MINOR 1
 
 /* What an operation answers. Values have gaps; more may be added in a later major version only. */
 typedef int32_t weir_status;
@@ -232,6 +233,20 @@ typedef int (*weir_on_stat)(void *context, const char *name, double value);
 typedef int (*weir_on_suggestion)(void *context, const char *text, size_t text_length,
 				  uint64_t documents);
 
+/* scan_states: as weir_on_scan, and the state as apply was given it. */
+typedef int (*weir_on_scan_state)(void *context, const char *id, size_t id_length, int64_t version,
+				  uint32_t kind, const void *state, size_t state_length);
+/* split: once for each word, in order. word: folded, 1 to WEIR_WORD_LIMIT bytes, without NUL and
+ * spaces. stem: what all of its forms come to, of the same limit; the word itself where nothing is
+ * stemmed. */
+typedef int (*weir_on_word)(void *context, const char *word, size_t word_length, const char *stem,
+			    size_t stem_length);
+
+/* A longer word is its first WEIR_WORD_CUT bytes and a hash of all of it: of the beginning of a
+ * word, as in WEIR_QUERY_PREFIX, only so much is sure to stand in an index. */
+#define WEIR_WORD_CUT 128
+#define WEIR_WORD_LIMIT 160
+
 enum { WEIR_LOG_DEBUG = 10, WEIR_LOG_INFO = 20, WEIR_LOG_WARNING = 30, WEIR_LOG_ERROR = 40 };
 
 /* Lives until close (given to open) or session_close (given to session_open). */
@@ -242,6 +257,16 @@ struct weir_host {
 	/* Not 0: the operation under way is to end soon with WEIR_RETRY. Cheap; ask it often. */
 	int (*cancelled)(void *context);
 	int64_t (*clock)(void *context); /* microseconds since 1970 */
+	/* Since 1.1; a host of 1.0 has a smaller size. May be called from any thread.
+	 *
+	 * Text into words, the same for every backend: folded for case and accents, and stemmed by
+	 * language (an ISO 639-1 code; NULL: not at all). What is not UTF-8 stands between words.
+	 * Answers 0, what on_word answered when it stopped, or -1: no memory. */
+	int (*split)(void *context, const char *text, size_t length, const char *language,
+		     weir_on_word on_word, void *word_context);
+	/* The folded text whose byte order is the order to sort by: writes at most limit bytes
+	 * to out, none of them below a space, and returns how many. */
+	size_t (*sort_key)(void *context, const char *text, size_t length, char *out, size_t limit);
 };
 
 /* weir_parameter.type */
@@ -340,6 +365,10 @@ struct weir_operations {
 	weir_status (*suggest)(weir_session *session, const char *text, size_t text_length,
 			       size_t limit, weir_on_suggestion on_suggestion, void *context,
 			       struct weir_error *error);
+	/* Since 1.1. As scan, with the states. Needs WEIR_CAN_SCAN_STATES. */
+	weir_status (*scan_states)(weir_session *session, const char *from, size_t from_length,
+				   weir_on_scan_state on_state, void *context,
+				   struct weir_error *error);
 };
 
 /* weir_manifest.thread_model */
@@ -349,14 +378,21 @@ enum {
 	WEIR_THREADS_PARALLEL = 30,    /* any calls beside each other */
 };
 
-#define WEIR_CAN_COMMIT_POSITIONS                                                                  \
-	(UINT64_C(1) << 0)		 /* commit: documents and positions atomically */
+/* commit: documents and positions atomically. Without it, what apply accepted may be seen and may
+ * last before commit, and in spite of abandon and of a kill; commit first makes sure of the
+ * documents and then stores the positions, so that positions never promise more than the index
+ * holds. */
+#define WEIR_CAN_COMMIT_POSITIONS (UINT64_C(1) << 0)
 #define WEIR_CAN_SYNC (UINT64_C(1) << 1) /* sync is there and needed */
 #define WEIR_CAN_MAINTAIN (UINT64_C(1) << 2)
 #define WEIR_CAN_SUGGEST (UINT64_C(1) << 3)
 #define WEIR_CAN_FUZZY (UINT64_C(1) << 4)
 #define WEIR_CAN_SEARCH                                                                            \
 	(UINT64_C(1) << 5) /* keeps documents and answers; the null backend does not */
+/* Several writers may have the index open, each for partitions of its own: open does not lock, and
+ * apply answers WEIR_CONFLICT where the revision is not the one that fetch gave. */
+#define WEIR_CAN_SHARE (UINT64_C(1) << 6)
+#define WEIR_CAN_SCAN_STATES (UINT64_C(1) << 7)
 
 /* Frozen for ever: every host of any version can read it. */
 struct weir_manifest {

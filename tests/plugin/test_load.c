@@ -77,8 +77,8 @@ START_TEST(test_manifest)
 {
 	REFUSE("null", "expected a manifest from weir_backend_manifest", "found NULL");
 	REFUSE("magic", "expected magic 31444e4542524557", "found 000000004b4f4f42");
-	REFUSE("major", "expected ABI 1.0 to 1.0", "found 2.0", "weir/backend.h");
-	REFUSE("minor", "expected ABI 1.0 to 1.0", "found 1.7", "weir/backend.h");
+	REFUSE("major", "expected ABI 1.0 to 1.1", "found 2.1", "weir/backend.h");
+	REFUSE("minor", "expected ABI 1.0 to 1.1", "found 1.7", "weir/backend.h");
 	REFUSE("threads", "expected thread model 10, 20 or 30", "found 15");
 	REFUSE("name", "expected a name of a-z, 0-9 and -", "found \"Bad_Name\"");
 	REFUSE("longname", "at most 60", "found \"a-name-that-goes-on");

@@ -192,7 +192,7 @@ static const char *const wrong_fields[][2] = {
 	{"{\"name\": \"a\", \"type\": \"number\", \"suggest\": true}",
 	 "fields[1]: \"suggest\" is for text and keyword fields"},
 	{"{\"name\": \"a\", \"type\": \"keyword\", \"language\": \"en\"}",
-	 "fields[1]: \"language\" is for text fields, two letters such as \"en\""},
+	 "fields[1]: \"language\" is for text fields, one of ar, ca, da,"},
 	{"{\"name\": \"a\", \"type\": \"text\", \"language\": \"eng\"}", "fields[1]: \"language\""},
 	{"{\"name\": \"a\", \"type\": \"text\", \"language\": \"EN\"}", "fields[1]: \"language\""},
 	{"{\"name\": \"a\", \"type\": \"text\", \"boost\": 0}",
