@@ -28,7 +28,7 @@ enum {
 extern const struct weir_operations *backend;
 extern const struct weir_manifest *manifest;
 extern const struct weir_schema collection;
-extern const struct weir_host host;
+extern struct weir_host host;
 /* From so many askings on, host.cancelled says yes; 0: never. */
 void host_cancel_at(int asking);
 
