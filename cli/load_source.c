@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "event.h"
+#include "hash.h"
 #include "json.h"
 #include "load.h"
 
@@ -188,12 +189,8 @@ static void stamp_guid(unsigned char bytes[16], unsigned int version)
 /* The same text gives the same GUID each time: FNV-1a with 128 bits, as a GUID of version 8. */
 static void derive_guid(const char *text, size_t length, char id[LOAD_ID_SIZE])
 {
-	__extension__ typedef unsigned __int128 hash_type;
-	const hash_type prime = ((hash_type)0x1000000 << 64) | 0x13B;
-	hash_type hash = ((hash_type)0x6C62272E07BB0142 << 64) | 0x62B821756295C58D;
+	hash128 hash = hash128_add(HASH128_START, text, length);
 	unsigned char bytes[16];
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)text[i]) * prime;
 	for (size_t i = 0; i < 16; i++)
 		bytes[i] = (unsigned char)(hash >> (120 - 8 * i));
 	stamp_guid(bytes, 8);

@@ -3,18 +3,14 @@
 
 #include <string.h>
 
+#include "hash.h"
 #include "store_internal.h"
 
 #define KEPT (INT64_C(24) * 3600 * 1000000)
 
-__extension__ typedef unsigned __int128 wide;
-
 void idempotency_digest(const char *body, size_t length, unsigned char digest[IDEMPOTENCY_DIGEST])
 {
-	const wide prime = ((wide)1 << 88) + 0x13B;
-	wide hash = ((wide)0x6C62272E07BB0142 << 64) + 0x62B821756295C58D;
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)body[i]) * prime;
+	hash128 hash = hash128_add(HASH128_START, body, length);
 	for (size_t i = 0; i < IDEMPOTENCY_DIGEST; i++)
 		digest[i] = (unsigned char)(hash >> (8 * i));
 }

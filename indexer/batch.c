@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "hash.h"
+
 const char *const item_outcome_names[ITEM_OUTCOME_COUNT] = {"applied", "unchanged", "passed_over",
 							    "dead_letter"};
 
@@ -42,15 +44,6 @@ weir_status batch_add(struct batch *batch, rd_kafka_message_t *message, struct w
 	return WEIR_OK;
 }
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
-static uint64_t hash_id(const struct event_change *change)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < change->id_length; i++)
-		hash = (hash ^ (unsigned char)change->id[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static weir_status reserve_groups(struct batch *batch, size_t count, struct weir_error *error)
 {
 	size_t table_size = 64;
@@ -83,7 +76,8 @@ static bool same_event(const struct event_change *left, const struct event_chang
 static void put_item(struct batch *batch, size_t at)
 {
 	struct item *item = &batch->items[at];
-	size_t slot = hash_id(item->change) & (batch->table_size - 1);
+	size_t slot = hash64_add(HASH64_START, item->change->id, item->change->id_length) &
+		      (batch->table_size - 1);
 	for (; batch->table[slot] != 0; slot = (slot + 1) & (batch->table_size - 1)) {
 		struct group *group = &batch->groups[batch->table[slot] - 1];
 		if (!same_event(batch->items[group->first].change, item->change))

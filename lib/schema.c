@@ -10,9 +10,11 @@
 #include <strings.h>
 
 #include "config.h"
+#include "hash.h"
 #include "json.h"
 #include "place.h"
 #include "stems.h"
+#include "words.h"
 
 #define FILE_LIMIT ((size_t)1 << 20)
 #define MESSAGE_LIMIT 64
@@ -388,19 +390,18 @@ static weir_status read_top(const struct reader *reader, const json_t *root, str
 								    : err_no_memory(reader->error);
 }
 
-/* Boosts weigh at query time and required is the host's business, so neither is part of it. FNV-1a,
- * 64 bits (Fowler, Noll, Vo). */
+/* Boosts weigh at query time and required is the host's business, so neither is part of it. How
+ * text becomes words is: an index and its searches have to agree on it. */
 static weir_status make_fingerprint(struct schema *schema, struct weir_error *error)
 {
 	WEIR_CLEANUP(buffer_finish) struct buffer text = BUFFER_INIT;
+	buffer_printf(&text, "words %d\n", WORDS_VERSION);
 	for (size_t i = 0; i < schema->abi->field_count; i++) {
 		const struct weir_field *field = schema->abi->fields[i];
 		buffer_printf(&text, "%s %u %u %s\n", field->name, field->type, field->flags,
 			      field->language != NULL ? field->language : "-");
 	}
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < text.length; i++)
-		hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(0x100000001b3);
+	uint64_t hash = hash64_add(HASH64_START, text.data, text.length);
 	char *fingerprint;
 	if (buffer_failed(&text) || asprintf(&fingerprint, "%016" PRIx64, hash) < 0)
 		return err_no_memory(error);

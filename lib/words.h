@@ -13,6 +13,9 @@
 
 #include "weir/backend.h"
 
+/* Changes whenever the same text comes to other words or stems. 2: stems of libstemmer 2.2. */
+#define WORDS_VERSION 2
+
 /* Returns false to stop. word is not NUL-terminated. */
 typedef bool words_on_word(void *context, const char *word, size_t length);
 

@@ -11,7 +11,6 @@ static void instance_close(weir_instance *instance)
 	if (instance == NULL)
 		return;
 	xapian_close(instance->database);
-	stems_destroy(instance->stems);
 	index_builder_finish(&instance->builder);
 	bytes_finish(&instance->term);
 	fields_finish(&instance->fields);
@@ -33,7 +32,6 @@ static weir_status instance_open(const struct weir_parameter_value *const *value
 				 uint32_t mode, const struct weir_host *host, weir_instance **out,
 				 struct weir_error *error)
 {
-	(void)host;
 	if (value_count < 1 || values[0]->text == NULL || values[0]->text[0] == '\0')
 		return error_set(error, WEIR_FATAL,
 				 "xapian: path is missing in [backend.xapian]; set it");
@@ -41,13 +39,12 @@ static weir_status instance_open(const struct weir_parameter_value *const *value
 	if (instance == NULL)
 		return error_no_memory(error);
 	weir_status status = WEIR_OK;
+	instance->host = host;
 	instance->path = strdup(values[0]->text);
 	if (instance->path == NULL)
 		status = error_no_memory(error);
 	if (status == WEIR_OK)
 		status = fields_init(&instance->fields, schema, error);
-	if (status == WEIR_OK)
-		status = stems_create(&instance->fields, &instance->stems, error);
 	if (status == WEIR_OK)
 		status = mode == WEIR_MODE_WRITER ? writer_open(instance, error)
 						  : open_reader(instance, error);

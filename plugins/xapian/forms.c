@@ -8,26 +8,96 @@
 
 #define KEY_FORMS "weir.forms."
 
+/* Forgets everything when it is full, which costs less than keeping an order of use. */
+#define SEEN_SLOTS (1U << 17)
+#define SEEN_LIMIT (SEEN_SLOTS / 2)
+
+struct form_seen {
+	uint32_t hash;
+	uint32_t offset;
+	uint32_t length; /* of language and word; 0: free */
+};
+
 void forms_finish(struct forms *forms)
 {
 	bytes_finish(&forms->text);
+	bytes_finish(&forms->seen_words);
 	free(forms->forms);
+	free(forms->seen);
 	*forms = (struct forms){0};
 }
 
-bool forms_note(struct forms *forms, const struct stem *stem, const char *word, size_t length)
+static void forget_seen(struct forms *forms)
 {
+	if (forms->seen_count > 0)
+		memset(forms->seen, 0, SEEN_SLOTS * sizeof(*forms->seen));
+	forms->seen_count = 0;
+	forms->seen_words.length = 0;
+}
+
+void forms_forget(struct forms *forms)
+{
+	forms->count = 0;
+	forms->text.length = 0;
+	forget_seen(forms);
+}
+
+static uint32_t hash_bytes(uint32_t hash, const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)bytes[i]) * 16777619U;
+	return hash;
+}
+
+/* Whether the word was seen before; from now on it was. */
+static bool was_seen(struct forms *forms, const char *language, const char *word, size_t length)
+{
+	size_t language_length = strlen(language), whole = language_length + length;
+	uint32_t hash =
+		hash_bytes(hash_bytes(2166136261U, language, language_length), word, length);
+	if (forms->seen == NULL)
+		forms->seen = calloc(SEEN_SLOTS, sizeof(*forms->seen));
+	if (forms->seen == NULL)
+		return false; /* only work is saved by remembering */
+	if (forms->seen_count >= SEEN_LIMIT)
+		forget_seen(forms);
+	uint32_t place = (hash ^ hash >> 15) % SEEN_SLOTS;
+	for (; forms->seen[place].length != 0; place = (place + 1) % SEEN_SLOTS) {
+		const struct form_seen *seen = &forms->seen[place];
+		const char *text = forms->seen_words.data + seen->offset;
+		if (seen->hash == hash && seen->length == whole &&
+		    memcmp(text, language, language_length) == 0 &&
+		    memcmp(text + language_length, word, length) == 0)
+			return true;
+	}
+	size_t offset = forms->seen_words.length;
+	if (bytes_append(&forms->seen_words, language, language_length) &&
+	    bytes_append(&forms->seen_words, word, length)) {
+		forms->seen[place] = (struct form_seen){hash, (uint32_t)offset, (uint32_t)whole};
+		forms->seen_count++;
+	} else {
+		forms->seen_words.length = offset;
+	}
+	return false;
+}
+
+bool forms_note(struct forms *forms, const char *language, const char *word, size_t length,
+		const char *stem, size_t stem_length)
+{
+	bool own = stem_length == length && memcmp(stem, word, length) == 0;
+	if (own || was_seen(forms, language, word, length))
+		return true;
 	struct form *grown =
 		array_grow(forms->forms, forms->count, &forms->capacity, sizeof(*grown));
 	if (grown == NULL)
 		return false;
 	forms->forms = grown;
 	size_t offset = forms->text.length;
-	if (!bytes_append(&forms->text, stem->text, stem->length) ||
+	if (!bytes_append(&forms->text, stem, stem_length) ||
 	    !bytes_append(&forms->text, word, length) || !bytes_append(&forms->text, "", 1))
 		return false;
 	grown[forms->count++] =
-		(struct form){stem->language, offset, stem->length, offset + stem->length, length};
+		(struct form){language, offset, stem_length, offset + stem_length, length};
 	return true;
 }
 
@@ -104,11 +174,11 @@ weir_status forms_write(struct forms *forms, struct xapian_database *database,
 	return status;
 }
 
-weir_status forms_read(struct xapian_database *database, const struct stem *stem, struct bytes *out,
-		       struct weir_error *error)
+weir_status forms_read(struct xapian_database *database, const char *language, const char *stem,
+		       size_t length, struct bytes *out, struct weir_error *error)
 {
 	struct bytes key = {0};
-	weir_status status = make_key(&key, stem->language, stem->text, stem->length)
+	weir_status status = make_key(&key, language, stem, length)
 				     ? read_forms(database, &key, out, error)
 				     : error_no_memory(error);
 	bytes_finish(&key);

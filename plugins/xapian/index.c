@@ -8,7 +8,6 @@
 
 #include "error.h"
 #include "sequence.h"
-#include "words.h"
 
 #define DATA_HEAD_LENGTH 10 /* version, kind, length of the id */
 #define DATA_LIVE 'L'
@@ -68,32 +67,32 @@ static bool add_slot_number(struct index_builder *builder, uint32_t slot, uint64
 /* What a field's words are added with. */
 struct word_context {
 	struct index_builder *builder;
-	struct stems *stems;
+	const char *language; /* NULL: words are not stemmed */
 	size_t field;
 };
 
-static bool add_word(void *context, const char *word, size_t length)
+static int add_word(void *context, const char *word, size_t length, const char *stem,
+		    size_t stem_length)
 {
 	struct word_context *words = context;
 	struct index_builder *builder = words->builder;
 	size_t start = builder->text.length;
-	if (!term_append(&builder->text, TERM_WORD, words->field, word, length) ||
-	    !add_term(builder, start, 1) || !sequence_add(&builder->sequence, word, length))
-		return false;
-	struct stem stem;
-	if (!stems_find(words->stems, words->field, word, length, &stem) || !stem.is_new)
-		return true;
-	bool own = stem.length == length && memcmp(stem.text, word, length) == 0;
-	return own || forms_note(&builder->forms, &stem, word, length);
+	bool good = term_append(&builder->text, TERM_WORD, words->field, word, length) &&
+		    add_term(builder, start, 1) && sequence_add(&builder->sequence, word, length);
+	if (good && words->language != NULL)
+		good = forms_note(&builder->forms, words->language, word, length, stem,
+				  stem_length);
+	return good ? 0 : 1;
 }
 
-static bool add_words(struct index_builder *builder, struct stems *stems, size_t field,
-		      const struct weir_value *value)
+static bool add_words(struct index_builder *builder, const struct weir_host *host,
+		      const struct field *field, const struct weir_value *value)
 {
-	struct word_context words = {builder, stems, field};
+	struct word_context words = {builder, field->language, (size_t)value->field};
 	size_t start;
-	if (!sequence_begin(&builder->sequence, field, &start) ||
-	    !words_split(value->text, value->text_length, add_word, &words))
+	if (!sequence_begin(&builder->sequence, words.field, &start) ||
+	    host->split(host->context, value->text, value->text_length, field->language, add_word,
+			&words) != 0)
 		return false;
 	sequence_end(&builder->sequence, start);
 	return true;
@@ -112,8 +111,8 @@ static bool add_exact(struct index_builder *builder, size_t field, const struct 
 	       add_term(builder, start, 0);
 }
 
-static bool add_field_slot(struct index_builder *builder, size_t field,
-			   const struct weir_value *value)
+static bool add_field_slot(struct index_builder *builder, const struct weir_host *host,
+			   size_t field, const struct weir_value *value)
 {
 	uint32_t slot = (uint32_t)(SLOT_FIELDS + field);
 	if (value->type == WEIR_TYPE_NUMBER)
@@ -123,20 +122,21 @@ static bool add_field_slot(struct index_builder *builder, size_t field,
 		return add_slot_number(builder, slot, order_of_integer(value->integer));
 	/* A space in front, so that an empty text is a value and no value is none. */
 	char key[1 + SORT_KEY_LIMIT] = " ";
-	size_t length = words_sort_key(value->text, value->text_length, key + 1, SORT_KEY_LIMIT);
+	size_t length = host->sort_key(host->context, value->text, value->text_length, key + 1,
+				       SORT_KEY_LIMIT);
 	return add_slot(builder, slot, key, 1 + length);
 }
 
 static bool add_value(struct index_builder *builder, const struct fields *fields,
-		      struct stems *stems, const struct weir_value *value)
+		      const struct weir_host *host, const struct weir_value *value)
 {
 	size_t number = (size_t)value->field;
 	const struct field *field = &fields->fields[number];
-	if (field_has_words(field) && !add_words(builder, stems, number, value))
+	if (field_has_words(field) && !add_words(builder, host, field, value))
 		return false;
 	if (field_has_exact(field) && !add_exact(builder, number, value))
 		return false;
-	return !field_has_slot(field) || add_field_slot(builder, number, value);
+	return !field_has_slot(field) || add_field_slot(builder, host, number, value);
 }
 
 bool index_append_id(struct bytes *out, const char *id, size_t length)
@@ -180,8 +180,8 @@ static const char *refusal(const struct fields *fields, const struct weir_docume
 	return NULL;
 }
 
-static bool build(struct index_builder *builder, const struct fields *fields, struct stems *stems,
-		  const struct weir_document *document)
+static bool build(struct index_builder *builder, const struct fields *fields,
+		  const struct weir_host *host, const struct weir_document *document)
 {
 	bool live = document->kind == WEIR_KIND_LIVE;
 	if (!index_append_id(&builder->text, document->id, document->id_length) ||
@@ -194,14 +194,14 @@ static bool build(struct index_builder *builder, const struct fields *fields, st
 	if (!add_slot(builder, SLOT_ID, document->id, document->id_length))
 		return false;
 	for (size_t i = 0; i < document->value_count; i++)
-		if (!add_value(builder, fields, stems, document->values[i]))
+		if (!add_value(builder, fields, host, document->values[i]))
 			return false;
 	return builder->sequence.length == 0 ||
 	       add_slot(builder, SLOT_WORDS, builder->sequence.data, builder->sequence.length);
 }
 
 weir_status index_document(struct index_builder *builder, const struct fields *fields,
-			   struct stems *stems, const struct weir_document *document,
+			   const struct weir_host *host, const struct weir_document *document,
 			   struct xapian_document *out, struct weir_verdict *verdict,
 			   struct weir_error *error)
 {
@@ -215,7 +215,7 @@ weir_status index_document(struct index_builder *builder, const struct fields *f
 	}
 	verdict->kind = WEIR_ACCEPTED;
 	verdict->reason[0] = '\0';
-	if (!build(builder, fields, stems, document))
+	if (!build(builder, fields, host, document))
 		return error_no_memory(error);
 	if (builder->text.length > UINT32_MAX) {
 		verdict->kind = WEIR_REJECTED;

@@ -5,7 +5,6 @@
 
 #include "fields.h"
 #include "forms.h"
-#include "stems.h"
 #include "xapian_c.h"
 
 /* Memory for one document at a time. */
@@ -24,7 +23,7 @@ void index_builder_finish(struct index_builder *builder);
 
 /* *out points into builder and document. Fills verdict; WEIR_RETRY: no memory. */
 weir_status index_document(struct index_builder *builder, const struct fields *fields,
-			   struct stems *stems, const struct weir_document *document,
+			   const struct weir_host *host, const struct weir_document *document,
 			   struct xapian_document *out, struct weir_verdict *verdict,
 			   struct weir_error *error);
 

@@ -6,15 +6,14 @@
 #include "disk.h"
 #include "fields.h"
 #include "index.h"
-#include "stems.h"
 #include "xapian_c.h"
 
 struct weir_instance {
 	char *path;
+	const struct weir_host *host;
 	struct fields fields;
 	/* Of a writer only; a reader's sessions have each their own. */
 	struct xapian_database *database;
-	struct stems *stems;
 	struct index_builder builder;
 	struct disk_pending pending;
 	/* What did not fit the last time. Until it does nothing smaller is tried: an empty commit

@@ -8,7 +8,6 @@
 #include "error.h"
 #include "forms.h"
 #include "sequence.h"
-#include "words.h"
 
 #define DEPTH_LIMIT 256
 
@@ -22,7 +21,7 @@ enum outcome {
 struct build {
 	struct query_builder *builder;
 	const struct fields *fields;
-	struct stems *stems;
+	const struct weir_host *host;
 	struct xapian_database *database; /* the forms of a word are asked of it */
 	weir_status status;
 	struct weir_error *error;
@@ -97,24 +96,33 @@ static enum outcome push_live(struct build *build)
 	return push_scale(build, 0);
 }
 
-static bool keep_word(void *context, const char *word, size_t length)
+static int keep_word(void *context, const char *word, size_t length, const char *stem,
+		     size_t stem_length)
 {
 	struct query_builder *builder = context;
 	struct query_word *places = array_grow(builder->places, builder->word_count,
 					       &builder->place_capacity, sizeof(*places));
 	if (places == NULL)
-		return false;
+		return 1;
 	builder->places = places;
-	places[builder->word_count++] = (struct query_word){builder->words.length, length};
-	return bytes_append(&builder->words, word, length);
+	size_t offset = builder->words.length;
+	places[builder->word_count++] =
+		(struct query_word){offset, length, offset + length, stem_length};
+	return bytes_append(&builder->words, word, length) &&
+			       bytes_append(&builder->words, stem, stem_length)
+		       ? 0
+		       : 1;
 }
 
-static enum outcome split(struct build *build, const struct weir_query *query)
+static enum outcome split(struct build *build, const struct weir_query *query, const char *language)
 {
 	struct query_builder *builder = build->builder;
+	const struct weir_host *host = build->host;
 	builder->words.length = 0;
 	builder->word_count = 0;
-	if (!words_split(query->text, query->text_length, keep_word, builder))
+	builder->language = language;
+	if (host->split(host->context, query->text, query->text_length, language, keep_word,
+			builder) != 0)
 		return no_memory(build);
 	return builder->word_count == 0 ? WORDLESS : MADE;
 }
@@ -132,35 +140,50 @@ static enum outcome push_word(struct build *build, enum xapian_step_kind kind, s
 	return push_text(build, kind, start);
 }
 
-/* A stem that is its own is a form as well, though it is not written down. */
-static bool is_own_stem(struct build *build, size_t field, const char *text, size_t length)
+struct stem_again {
+	const char *stem;
+	size_t length;
+	bool same;
+};
+
+static int compare_stem(void *context, const char *word, size_t length, const char *stem,
+			size_t stem_length)
 {
-	struct stem again;
-	return !stems_find(build->stems, field, text, length, &again) ||
-	       (again.length == length && memcmp(again.text, text, length) == 0);
+	struct stem_again *again = context;
+	(void)word;
+	(void)length;
+	again->same = stem_length == again->length && memcmp(stem, again->stem, stem_length) == 0;
+	return 0;
+}
+
+/* A stem that is its own is a form as well, though it is not written down. */
+static bool is_own_stem(struct build *build, const char *language, const char *stem, size_t length)
+{
+	struct stem_again again = {stem, length, false};
+	const struct weir_host *host = build->host;
+	return host->split(host->context, stem, length, language, compare_stem, &again) == 0 &&
+	       again.same;
 }
 
 /* The words of the index that come to the same stem, as one. */
-static enum outcome push_forms(struct build *build, size_t field, const struct stem *stem)
+static enum outcome push_forms(struct build *build, size_t field, const char *stem, size_t length)
 {
+	const char *language = build->fields->fields[field].language;
 	struct bytes *forms = &build->builder->forms;
-	char own[STEM_LIMIT];
-	size_t own_length = stem->length;
 	uint32_t made = 0;
 	forms->length = 0;
-	memcpy(own, stem->text, own_length);
-	build->status = forms_read(build->database, stem, forms, build->error);
+	build->status = forms_read(build->database, language, stem, length, forms, build->error);
 	if (build->status != WEIR_OK)
 		return FAILED;
 	for (size_t at = 0; at < forms->length; made++) {
 		const char *form = forms->data + at;
-		size_t length = strlen(form);
-		if (push_word(build, XAPIAN_STEP_TERM, field, form, length) == FAILED)
+		size_t form_length = strlen(form);
+		if (push_word(build, XAPIAN_STEP_TERM, field, form, form_length) == FAILED)
 			return FAILED;
-		at += length + 1;
+		at += form_length + 1;
 	}
-	if (made == 0 || is_own_stem(build, field, own, own_length)) {
-		if (push_word(build, XAPIAN_STEP_TERM, field, own, own_length) == FAILED)
+	if (made == 0 || is_own_stem(build, language, stem, length)) {
+		if (push_word(build, XAPIAN_STEP_TERM, field, stem, length) == FAILED)
 			return FAILED;
 		made++;
 	}
@@ -170,14 +193,17 @@ static enum outcome push_forms(struct build *build, size_t field, const struct s
 static enum outcome word_in_field(struct build *build, size_t field, const struct weir_query *query,
 				  size_t index)
 {
-	(void)query;
-	const struct query_word *place = &build->builder->places[index];
-	const char *word = build->builder->words.data + place->offset;
-	struct stem stem;
-	if (stems_find(build->stems, field, word, place->length, &stem) &&
-	    stem.length <= STEM_LIMIT)
-		return push_forms(build, field, &stem);
-	return push_word(build, XAPIAN_STEP_TERM, field, word, place->length);
+	struct query_builder *builder = build->builder;
+	const char *language = build->fields->fields[field].language;
+	if (language != NULL && language != builder->language &&
+	    split(build, query, language) == FAILED)
+		return FAILED;
+	const struct query_word *place = &builder->places[index];
+	if (language != NULL)
+		return push_forms(build, field, builder->words.data + place->stem_offset,
+				  place->stem_length);
+	return push_word(build, XAPIAN_STEP_TERM, field, builder->words.data + place->offset,
+			 place->length);
 }
 
 static enum outcome beginning_in_field(struct build *build, size_t field,
@@ -185,8 +211,7 @@ static enum outcome beginning_in_field(struct build *build, size_t field,
 {
 	(void)query;
 	const struct query_word *place = &build->builder->places[index];
-	/* Of a word that is cut, only so much is sure to stand in the index. */
-	size_t length = place->length > WORD_LIMIT ? WORD_LIMIT : place->length;
+	size_t length = place->length > WEIR_WORD_CUT ? WEIR_WORD_CUT : place->length;
 	return push_word(build, XAPIAN_STEP_BEGINNING, field,
 			 build->builder->words.data + place->offset, length);
 }
@@ -255,7 +280,7 @@ static enum outcome over_fields(struct build *build, const struct weir_query *qu
 /* Every word of a TERM; of a PREFIX all but the last, which is a beginning. */
 static enum outcome build_words(struct build *build, const struct weir_query *query)
 {
-	enum outcome outcome = split(build, query);
+	enum outcome outcome = split(build, query, NULL);
 	if (outcome != MADE)
 		return outcome;
 	size_t count = build->builder->word_count;
@@ -270,7 +295,7 @@ static enum outcome build_words(struct build *build, const struct weir_query *qu
 
 static enum outcome build_phrase(struct build *build, const struct weir_query *query)
 {
-	enum outcome outcome = split(build, query);
+	enum outcome outcome = split(build, query, NULL);
 	return outcome == MADE ? over_fields(build, query, phrase_in_field, 0) : outcome;
 }
 
@@ -472,14 +497,14 @@ static enum outcome build_node(struct build *build, const struct weir_query *que
 }
 
 weir_status query_build(struct query_builder *builder, const struct fields *fields,
-			struct stems *stems, struct xapian_database *database,
+			const struct weir_host *host, struct xapian_database *database,
 			const struct weir_query *query, struct xapian_query *out,
 			struct weir_error *error)
 {
 	builder->text.length = 0;
 	builder->step_count = 0;
 	builder->is_scored = false;
-	struct build build = {builder, fields, stems, database, WEIR_OK, error};
+	struct build build = {builder, fields, host, database, WEIR_OK, error};
 	enum outcome outcome = build_node(&build, query, 0);
 	if (outcome == WORDLESS)
 		outcome = push_nothing(&build);

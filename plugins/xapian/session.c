@@ -11,7 +11,6 @@ struct weir_session {
 	const struct weir_instance *instance;
 	const struct weir_host *host;
 	struct xapian_database *database;
-	struct stems *stems;
 	struct query_builder query, filter;
 	struct xapian_key *keys;
 	size_t key_capacity;
@@ -80,7 +79,6 @@ void session_close(weir_session *session)
 	if (session == NULL)
 		return;
 	xapian_close(session->database);
-	stems_destroy(session->stems);
 	query_builder_finish(&session->query);
 	query_builder_finish(&session->filter);
 	free(session->keys);
@@ -96,9 +94,7 @@ weir_status session_open(weir_instance *instance, const struct weir_host *host, 
 		return error_no_memory(error);
 	session->instance = instance;
 	session->host = host;
-	weir_status status = stems_create(&instance->fields, &session->stems, error);
-	if (status == WEIR_OK)
-		status = open_again(session, error);
+	weir_status status = open_again(session, error);
 	if (status != WEIR_OK) {
 		session_close(session);
 		return status;
@@ -250,10 +246,10 @@ weir_status session_search(weir_session *session, const struct weir_search *sear
 {
 	const struct fields *fields = &session->instance->fields;
 	struct xapian_query query, filter;
-	weir_status status = query_build(&session->query, fields, session->stems, session->database,
+	weir_status status = query_build(&session->query, fields, session->host, session->database,
 					 search->query, &query, error);
 	if (status == WEIR_OK && search->filter != NULL)
-		status = query_build(&session->filter, fields, session->stems, session->database,
+		status = query_build(&session->filter, fields, session->host, session->database,
 				     search->filter, &filter, error);
 	if (status == WEIR_OK)
 		status = make_keys(session, search, error);

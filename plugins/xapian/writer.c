@@ -177,7 +177,7 @@ weir_status writer_apply(weir_instance *instance, const struct weir_document *co
 	weir_status status = check_room(instance, error);
 	for (size_t i = 0; i < count && status == WEIR_OK; i++) {
 		struct xapian_document document;
-		status = index_document(&instance->builder, &instance->fields, instance->stems,
+		status = index_document(&instance->builder, &instance->fields, instance->host,
 					documents[i], &document, verdicts[i], error);
 		if (status != WEIR_OK || verdicts[i]->kind != WEIR_ACCEPTED)
 			continue;
@@ -210,8 +210,7 @@ weir_status writer_commit(weir_instance *instance, const struct weir_position *c
 weir_status writer_abandon(weir_instance *instance, struct weir_error *error)
 {
 	/* The forms that were written down are dropped too. */
-	instance->builder.forms.count = 0;
-	stems_forget(instance->stems);
+	forms_forget(&instance->builder.forms);
 	instance->pending = (struct disk_pending){0};
 	return xapian_cancel(instance->database, error);
 }

@@ -30,11 +30,6 @@ struct xapian_database {
 	}
 };
 
-struct xapian_stemmer {
-	Xapian::Stem stem;
-	std::string word; /* reused */
-};
-
 namespace
 {
 
@@ -720,43 +715,6 @@ weir_status xapian_search(struct xapian_database *database, const struct xapian_
 			if (on_hit(context, hits[i].score, data[i].data(), data[i].size()) != 0)
 				break;
 	});
-}
-
-weir_status xapian_stemmer_create(const char *language, struct xapian_stemmer **stemmer,
-				  struct weir_error *error)
-{
-	try {
-		std::unique_ptr<struct xapian_stemmer> created(new struct xapian_stemmer);
-		created->stem = Xapian::Stem(language);
-		*stemmer = created.release();
-		return WEIR_OK;
-	} catch (const Xapian::InvalidArgumentError &) {
-		return error_set(error, WEIR_FATAL,
-				 "xapian: no stemmer for the language \"%s\"; there are: %s",
-				 language, Xapian::Stem::get_available_languages().c_str());
-	} catch (...) {
-		return report("", error);
-	}
-}
-
-void xapian_stemmer_destroy(struct xapian_stemmer *stemmer)
-{
-	delete stemmer;
-}
-
-size_t xapian_stem(struct xapian_stemmer *stemmer, const char *word, size_t length, char *out,
-		   size_t capacity)
-{
-	try {
-		stemmer->word.assign(word, length);
-		std::string stem = stemmer->stem(stemmer->word);
-		if (stem.size() > capacity)
-			return 0;
-		stem.copy(out, capacity);
-		return stem.size();
-	} catch (...) {
-		return 0;
-	}
 }
 
 const char *xapian_version(void)

@@ -143,16 +143,6 @@ weir_status xapian_search(struct xapian_database *database, const struct xapian_
 			  xapian_on_hit *on_hit, void *context, uint64_t *total,
 			  struct weir_error *error);
 
-struct xapian_stemmer;
-/* language: ISO 639-1. WEIR_FATAL: there is no stemmer for it; the message names those there are.
- */
-weir_status xapian_stemmer_create(const char *language, struct xapian_stemmer **stemmer,
-				  struct weir_error *error);
-void xapian_stemmer_destroy(struct xapian_stemmer *stemmer); /* takes NULL */
-/* Writes at most capacity bytes; returns the length, 0 when it could not be done. */
-size_t xapian_stem(struct xapian_stemmer *stemmer, const char *word, size_t length, char *out,
-		   size_t capacity);
-
 const char *xapian_version(void);
 
 #ifdef __cplusplus
