@@ -19,7 +19,8 @@ static const struct {
 	{"lag", "how far the index is behind the log, a line per partition", command_lag},
 	{"tail", "follows the topics, one line per message", command_tail},
 	{"topics", "create, list: the topics that Weir uses", command_topics},
-	{"plugin", "list, info: the plug-ins and their parameters", command_plugin},
+	{"plugin", "list, info, check: the plug-ins, their parameters, the conformance suite",
+	 command_plugin},
 	{"config", "sample, reference, check: the configuration", command_config},
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

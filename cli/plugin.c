@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugin.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "place.h"
@@ -21,6 +23,8 @@ static const struct {
 	{WEIR_CAN_SEARCH, "search"},
 	{WEIR_CAN_SUGGEST, "suggest"},
 	{WEIR_CAN_FUZZY, "fuzzy"},
+	{WEIR_CAN_SHARE, "share"},
+	{WEIR_CAN_SCAN_STATES, "scan-states"},
 };
 
 static void write_abilities(uint64_t capabilities, struct buffer *out)
@@ -145,14 +149,19 @@ static void print_parameters(const struct weir_manifest *manifest)
 	}
 }
 
+/* "weir_x.so" in the working folder is a file, as people type it. NULL: no such name. free() it. */
+static char *path_of(const char *name)
+{
+	char *path = NULL;
+	size_t length = strlen(name);
+	bool bare =
+		strchr(name, '/') == NULL && length > 3 && strcmp(name + length - 3, ".so") == 0;
+	return bare && asprintf(&path, "./%s", name) >= 0 ? path : NULL;
+}
+
 static int info(const struct config *config, const char *name)
 {
-	/* "weir_x.so" in the working folder is a file, as people type it. */
-	WEIR_FREE char *path = NULL;
-	size_t length = strlen(name);
-	if (strchr(name, '/') == NULL && length > 3 && strcmp(name + length - 3, ".so") == 0 &&
-	    asprintf(&path, "./%s", name) < 0)
-		path = NULL;
+	WEIR_FREE char *path = path_of(name);
 	struct plugin *plugin;
 	struct weir_error error;
 	weir_status status =
@@ -173,43 +182,118 @@ static int info(const struct config *config, const char *name)
 	return STATUS_DONE;
 }
 
-static int run(const struct argument_list *rest, const struct settings *settings)
+static struct {
+	struct settings settings;
+	struct argument_list parameters;
+	const char *seed, *only;
+	bool json;
+} options;
+
+struct command_line {
+	const char *words[4096];
+	size_t count;
+};
+
+static void add_option(struct command_line *line, const char *name, const char *value)
+{
+	enum { ROOM = sizeof(line->words) / sizeof(line->words[0]) };
+	if (value == NULL || line->count + 3 > ROOM)
+		return;
+	line->words[line->count++] = name;
+	line->words[line->count++] = value;
+}
+
+/* Becomes the conformance suite, which loads the plug-in itself. */
+static int check(const struct config *config, const char *name)
+{
+	static const char *const candidates[] = {
+		"../" WEIR_LIBEXECDIR "/weir/weir-conformance",
+		"../tests/conformance/weir-conformance",
+	};
+	static struct command_line line;
+	WEIR_FREE char *suite = place_find(candidates, 2);
+	if (suite == NULL) {
+		command_say("weir-conformance is not beside weir: build it (ninja -C build) or "
+			    "install it");
+		return STATUS_AWAY;
+	}
+	WEIR_FREE char *path = path_of(name);
+	line.words[line.count++] = suite;
+	add_option(&line, "--config", options.settings.file);
+	for (size_t i = 0; i < options.settings.sets.count; i++)
+		add_option(&line, "--set", options.settings.sets.items[i]);
+	for (size_t i = 0; i < options.parameters.count; i++)
+		add_option(&line, "--param", options.parameters.items[i]);
+	add_option(&line, "--seed", options.seed);
+	add_option(&line, "--only", options.only);
+	add_option(&line, "--plugin-dir", config_text(config, "backend", "plugin_dir"));
+	if (options.json)
+		line.words[line.count++] = "--json";
+	line.words[line.count++] = path != NULL ? path : name;
+	execv(suite, (char **)line.words);
+	command_say("%s cannot be executed: %s", suite, strerror(errno));
+	return STATUS_AWAY;
+}
+
+static int run(const struct argument_list *rest)
 {
 	CONFIG_SCOPED struct config *config = NULL;
 	struct weir_error error;
 	const char *verb = rest->items[0];
-	weir_status status = settings_load(settings, &config, &error);
+	weir_status status = settings_load(&options.settings, &config, &error);
 	if (status != WEIR_OK)
 		return command_fail("plugin", status, &error);
 	if (strcmp(verb, "list") == 0 && rest->count == 1)
 		return list(config);
 	if (strcmp(verb, "info") == 0 && rest->count == 2)
 		return info(config, rest->items[1]);
-	return command_wrong_use("plugin", "usage: weir plugin list | info NAME or FILE.so");
+	if (strcmp(verb, "check") == 0 && rest->count == 2)
+		return check(config, rest->items[1]);
+	return command_wrong_use("plugin",
+				 "usage: weir plugin list | info or check NAME or FILE.so");
 }
 
 int command_plugin(int argc, char **argv)
 {
-	struct settings settings = {0};
-	const struct argument options[] = {SETTINGS_CONFIG_OPTION(settings),
-					   SETTINGS_SET_OPTION(settings)};
+	const struct argument arguments[] = {
+		SETTINGS_CONFIG_OPTION(options.settings),
+		SETTINGS_SET_OPTION(options.settings),
+		{.name = "--param",
+		 .value = "KEY=VALUE",
+		 .help = "check: a parameter of the plug-in; {case} in it is another word a case",
+		 .list = &options.parameters},
+		{.name = "--seed",
+		 .value = "N",
+		 .help = "check: of the random cases, as an earlier run printed it",
+		 .text = &options.seed},
+		{.name = "--only",
+		 .value = "TEXT",
+		 .help = "check: only cases with this in \"capability: name\"",
+		 .text = &options.only},
+		{.name = "--json", .help = "check: the report as JSON", .flag = &options.json},
+	};
 	const struct usage usage = {
 		.command = "plugin",
-		.positions = "list | info NAME or FILE.so",
-		.summary = "list shows the plug-ins that are found (backend.plugin_dir, else those "
-			   "that came with\nWeir); info shows one, with its parameters and their "
-			   "defaults.",
-		.options = options,
-		.option_count = 2,
+		.positions = "list | info or check NAME or FILE.so",
+		.summary =
+			"list shows the plug-ins that are found (backend.plugin_dir, else those "
+			"that came with\nWeir); info shows one, with its parameters and their "
+			"defaults; check runs the\nconformance suite on one, with an index of its "
+			"own for each case, and ends with 0 when\nall passed, 1 when something "
+			"failed, 2 when it is no plug-in or has no such parameter,\n3 when "
+			"something that it needs is away.",
+		.options = arguments,
+		.option_count = sizeof(arguments) / sizeof(arguments[0]),
 		.minimum = 1,
 		.maximum = 2,
 	};
 	struct argument_list rest;
 	int exit_status;
 	if (arguments_read(&usage, argc, argv, &rest, &exit_status)) {
-		exit_status = run(&rest, &settings);
+		exit_status = run(&rest);
 		argument_list_finish(&rest);
 	}
-	settings_finish(&settings);
+	argument_list_finish(&options.parameters);
+	settings_finish(&options.settings);
 	return exit_status;
 }

@@ -10,13 +10,19 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 CHECKS = re.compile(r"Checks: (\d+), Failures: (\d+), Errors: (\d+)")
+CASES = re.compile(r"^all +(\d+) +(\d+) +(\d+) +(\d+)$", re.MULTILINE)
 
 
 def from_meson(path):
     passed = failed = skipped = 0
     for line in path.read_text().splitlines():
         test = json.loads(line)
-        counts = [tuple(map(int, found)) for found in CHECKS.findall(test.get("stdout") or "")]
+        stdout = test.get("stdout") or ""
+        counts = [tuple(map(int, found)) for found in CHECKS.findall(stdout)]
+        for found in CASES.findall(stdout):  # of the conformance suite
+            cases_passed, cases_failed, _, cases_skipped = map(int, found)
+            counts.append((cases_passed + cases_failed, cases_failed, 0))
+            skipped += cases_skipped
         if test["result"] == "SKIP":
             skipped += 1
             print(f"skipped: {test['name']}: {(test.get('stdout') or '').strip()[-300:]}")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * crashing.c - a writer that is killed: what was committed is there, and nothing else. */
 #include "harness.h"
+#include "suite.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -125,8 +126,9 @@ START_TEST(test_killed_among_commits)
 }
 END_TEST
 
-void add_crashing_cases(TCase *cases)
+void add_crashing_cases(void)
 {
-	tcase_add_test(cases, test_killed_before_commit);
-	tcase_add_test(cases, test_killed_among_commits);
+	suite_area("crashing", NULL, NULL);
+	suite_add(test_killed_before_commit, WEIR_CAN_SEARCH);
+	suite_add(test_killed_among_commits, WEIR_CAN_SEARCH);
 }

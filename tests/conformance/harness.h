@@ -32,10 +32,14 @@ extern struct weir_host host;
 /* From so many askings on, host.cancelled says yes; 0: never. */
 void host_cancel_at(int asking);
 
-void harness_load(const char *path);
-bool harness_can(uint64_t capability);
-void harness_setup(void); /* a fresh folder for each case */
+struct plugin;
+void harness_use(const struct plugin *plugin, unsigned seed);
+bool harness_can(uint64_t capabilities); /* all of them */
+uint64_t harness_offered(void);		 /* with what suite.h adds */
+void harness_setup(void);		 /* a fresh folder for each case */
 void harness_teardown(void);
+void harness_remove(const char *folder);
+extern unsigned harness_seed; /* of the random cases */
 
 weir_status try_open(uint32_t mode, const struct weir_schema *schema, weir_instance **instance,
 		     struct weir_error *error);
@@ -60,8 +64,11 @@ struct item {
 	size_t id_length;		/* the same */
 	bool hidden;
 	int64_t version, applied_at;
-	const char *state;
+	const char *state;   /* NULL: the id */
+	size_t state_length; /* the same */
 };
+/* Fetches and applies, as the indexer does, in one call each; kinds gets the verdicts. */
+void put_items(weir_instance *writer, const struct item *items, size_t count, uint32_t *kinds);
 uint32_t put_item(weir_instance *writer, const struct item *item); /* the verdict */
 #define PUT(writer, ...)                                                                           \
 	ck_assert_uint_eq(put_item(writer, &(struct item){__VA_ARGS__}), WEIR_ACCEPTED)
@@ -104,12 +111,5 @@ const char *filtered(weir_session *session, const struct weir_query *query,
 /* The ids in the order of the answer. sort: "price -tag relevance", "" for by score. */
 const char *ordered(weir_session *session, const struct weir_query *query, const char *sort,
 		    size_t offset, size_t limit);
-
-void add_writing_cases(TCase *cases);
-void add_matching_cases(TCase *cases);
-void add_ordering_cases(TCase *cases);
-void add_reading_cases(TCase *cases);
-void add_random_cases(TCase *cases);
-void add_crashing_cases(TCase *cases);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * matching.c - which documents a query finds. */
 #include "harness.h"
+#include "suite.h"
 
 #include <stdio.h>
 
@@ -485,30 +486,30 @@ START_TEST(test_a_replaced_document)
 }
 END_TEST
 
-void add_matching_cases(TCase *cases)
+void add_matching_cases(void)
 {
-	tcase_add_checked_fixture(cases, setup, teardown);
-	tcase_add_test(cases, test_term);
-	tcase_add_test(cases, test_any_field_is_those_searched);
-	tcase_add_test(cases, test_other_forms);
-	tcase_add_test(cases, test_other_forms_are_kept);
-	tcase_add_test(cases, test_case_and_accents);
-	tcase_add_test(cases, test_words);
-	tcase_add_test(cases, test_text_without_words);
-	tcase_add_test(cases, test_phrase);
-	tcase_add_test(cases, test_near);
-	tcase_add_test(cases, test_near_needs_each_word_it_names);
-	tcase_add_test(cases, test_prefix);
-	tcase_add_test(cases, test_words_of_a_term_in_several_fields);
-	tcase_add_test(cases, test_many_words_with_one_beginning);
-	tcase_add_test(cases, test_exact);
-	tcase_add_test(cases, test_long_keywords);
-	tcase_add_test(cases, test_long_words);
-	tcase_add_test(cases, test_text_that_is_not_utf8);
-	tcase_add_test(cases, test_number_range);
-	tcase_add_test(cases, test_date_range);
-	tcase_add_test(cases, test_booleans);
-	tcase_add_test(cases, test_and_or_not);
-	tcase_add_test(cases, test_deep_nests);
-	tcase_add_test(cases, test_a_replaced_document);
+	suite_area("matching", setup, teardown);
+	suite_add(test_term, WEIR_CAN_SEARCH);
+	suite_add(test_any_field_is_those_searched, WEIR_CAN_SEARCH);
+	suite_add(test_other_forms, WEIR_CAN_SEARCH);
+	suite_add(test_other_forms_are_kept, WEIR_CAN_SEARCH);
+	suite_add(test_case_and_accents, WEIR_CAN_SEARCH);
+	suite_add(test_words, WEIR_CAN_SEARCH);
+	suite_add(test_text_without_words, WEIR_CAN_SEARCH);
+	suite_add(test_phrase, WEIR_CAN_SEARCH);
+	suite_add(test_near, WEIR_CAN_SEARCH);
+	suite_add(test_near_needs_each_word_it_names, WEIR_CAN_SEARCH);
+	suite_add(test_prefix, WEIR_CAN_SEARCH);
+	suite_add(test_words_of_a_term_in_several_fields, WEIR_CAN_SEARCH);
+	suite_add(test_many_words_with_one_beginning, WEIR_CAN_SEARCH);
+	suite_add(test_exact, WEIR_CAN_SEARCH);
+	suite_add(test_long_keywords, WEIR_CAN_SEARCH);
+	suite_add(test_long_words, WEIR_CAN_SEARCH);
+	suite_add(test_text_that_is_not_utf8, WEIR_CAN_SEARCH);
+	suite_add(test_number_range, WEIR_CAN_SEARCH);
+	suite_add(test_date_range, WEIR_CAN_SEARCH);
+	suite_add(test_booleans, WEIR_CAN_SEARCH);
+	suite_add(test_and_or_not, WEIR_CAN_SEARCH);
+	suite_add(test_deep_nests, WEIR_CAN_SEARCH);
+	suite_add(test_a_replaced_document, WEIR_CAN_SEARCH);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ordering.c - scores, sorting and paging. */
 #include "harness.h"
+#include "suite.h"
 
 #include <stdio.h>
 
@@ -290,20 +291,20 @@ START_TEST(test_what_a_hit_brings)
 }
 END_TEST
 
-void add_ordering_cases(TCase *cases)
+void add_ordering_cases(void)
 {
-	tcase_add_checked_fixture(cases, setup, teardown);
-	tcase_add_test(cases, test_sort_by_number);
-	tcase_add_test(cases, test_sort_by_date);
-	tcase_add_test(cases, test_sort_by_text);
-	tcase_add_test(cases, test_sort_by_boolean);
-	tcase_add_test(cases, test_sort_by_several);
-	tcase_add_test(cases, test_scores_follow_the_boosts);
-	tcase_add_test(cases, test_scores_of_rare_words);
-	tcase_add_test(cases, test_equal_scores_by_id);
-	tcase_add_test(cases, test_score_among_keys);
-	tcase_add_test(cases, test_pages);
-	tcase_add_test(cases, test_pages_of_everything);
-	tcase_add_test(cases, test_counts_and_stops);
-	tcase_add_test(cases, test_what_a_hit_brings);
+	suite_area("ordering", setup, teardown);
+	suite_add(test_sort_by_number, WEIR_CAN_SEARCH);
+	suite_add(test_sort_by_date, WEIR_CAN_SEARCH);
+	suite_add(test_sort_by_text, WEIR_CAN_SEARCH);
+	suite_add(test_sort_by_boolean, WEIR_CAN_SEARCH);
+	suite_add(test_sort_by_several, WEIR_CAN_SEARCH);
+	suite_add(test_scores_follow_the_boosts, WEIR_CAN_SEARCH);
+	suite_add(test_scores_of_rare_words, WEIR_CAN_SEARCH);
+	suite_add(test_equal_scores_by_id, WEIR_CAN_SEARCH);
+	suite_add(test_score_among_keys, WEIR_CAN_SEARCH);
+	suite_add(test_pages, WEIR_CAN_SEARCH);
+	suite_add(test_pages_of_everything, WEIR_CAN_SEARCH);
+	suite_add(test_counts_and_stops, WEIR_CAN_SEARCH);
+	suite_add(test_what_a_hit_brings, WEIR_CAN_SEARCH);
 }

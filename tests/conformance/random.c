@@ -2,6 +2,7 @@
  * random.c - random queries over random documents, against an oracle that reads the tree as the
  * header says it. The seed is fixed: every run asks the same. */
 #include "harness.h"
+#include "suite.h"
 
 #include <stdio.h>
 
@@ -276,7 +277,8 @@ START_TEST(test_random_queries)
 }
 END_TEST
 
-void add_random_cases(TCase *cases)
+void add_random_cases(void)
 {
-	tcase_add_test(cases, test_random_queries);
+	suite_area("random", NULL, NULL);
+	suite_add(test_random_queries, WEIR_CAN_SEARCH);
 }

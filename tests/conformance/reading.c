@@ -5,6 +5,7 @@
  * own; the main thread reads through another instance. They share nothing but the folder and
  * `written`, which is atomic. */
 #include "harness.h"
+#include "suite.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -268,14 +269,15 @@ START_TEST(test_search_while_commits_happen)
 }
 END_TEST
 
-void add_reading_cases(TCase *cases)
+void add_reading_cases(void)
 {
-	tcase_add_test(cases, test_missing_index);
-	tcase_add_test(cases, test_another_schema);
-	tcase_add_test(cases, test_get);
-	tcase_add_test(cases, test_one_generation);
-	tcase_add_test(cases, test_sessions_see_their_own);
-	tcase_add_test(cases, test_scan);
-	tcase_add_test(cases, test_cancel);
-	tcase_add_test(cases, test_search_while_commits_happen);
+	suite_area("reading", NULL, NULL);
+	suite_add(test_missing_index, WEIR_CAN_SEARCH);
+	suite_add(test_another_schema, WEIR_CAN_SEARCH);
+	suite_add(test_get, WEIR_CAN_SEARCH);
+	suite_add(test_one_generation, WEIR_CAN_SEARCH);
+	suite_add(test_sessions_see_their_own, WEIR_CAN_SEARCH);
+	suite_add(test_scan, WEIR_CAN_SEARCH);
+	suite_add(test_cancel, WEIR_CAN_SEARCH);
+	suite_add(test_search_while_commits_happen, WEIR_CAN_SEARCH);
 }

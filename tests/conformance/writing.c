@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * writing.c - fetch, apply, commit, abandon, positions, expire, stats. */
 #include "harness.h"
+#include "suite.h"
 
 #include <stdio.h>
 
@@ -361,23 +362,22 @@ START_TEST(test_odd_ids)
 }
 END_TEST
 
-void add_writing_cases(TCase *cases)
+void add_writing_cases(void)
 {
-	tcase_add_test(cases, test_fetch_of_the_unknown);
-	tcase_add_test(cases, test_apply_commit_stats);
-	tcase_add_test(cases, test_positions_of_this_run);
-	tcase_add_test(cases, test_abandon_nothing);
-	if (!harness_can(WEIR_CAN_SEARCH))
-		return;
-	tcase_add_test(cases, test_fetch_in_order);
-	tcase_add_test(cases, test_fetch_sees_the_newest);
-	tcase_add_test(cases, test_abandon);
-	tcase_add_test(cases, test_close_drops_the_uncommitted);
-	tcase_add_test(cases, test_positions_stay);
-	tcase_add_test(cases, test_a_position_replaces_its_topic_id);
-	tcase_add_test(cases, test_second_writer);
-	tcase_add_test(cases, test_expire);
-	tcase_add_test(cases, test_rejection_spares_the_neighbours);
-	tcase_add_test(cases, test_state_is_untouched);
-	tcase_add_test(cases, test_odd_ids);
+	suite_area("writing", NULL, NULL);
+	suite_add(test_fetch_of_the_unknown, 0);
+	suite_add(test_apply_commit_stats, 0);
+	suite_add(test_positions_of_this_run, 0);
+	suite_add(test_abandon_nothing, 0);
+	suite_add(test_fetch_in_order, WEIR_CAN_SEARCH);
+	suite_add(test_fetch_sees_the_newest, WEIR_CAN_SEARCH);
+	suite_add(test_abandon, WEIR_CAN_SEARCH);
+	suite_add(test_close_drops_the_uncommitted, WEIR_CAN_SEARCH);
+	suite_add(test_positions_stay, WEIR_CAN_SEARCH);
+	suite_add(test_a_position_replaces_its_topic_id, WEIR_CAN_SEARCH);
+	suite_add(test_second_writer, WEIR_CAN_SEARCH);
+	suite_add(test_expire, WEIR_CAN_SEARCH);
+	suite_add(test_rejection_spares_the_neighbours, WEIR_CAN_SEARCH);
+	suite_add(test_state_is_untouched, WEIR_CAN_SEARCH);
+	suite_add(test_odd_ids, WEIR_CAN_SEARCH);
 }
