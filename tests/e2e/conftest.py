@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: `kafka` (one real broker for the run, topics fresh for each test), `own_kafka` (a broker
 of the test's own, to be killed), `system` (the three daemons over it), `make_system` (the same, to
-be started by the test with settings of its own)."""
+be started by the test with settings of its own).
+
+Run beside each other (pytest -n N --dist loadgroup) each worker has a broker of its own."""
 import pathlib
 import sys
 
@@ -13,6 +15,19 @@ import processes  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: not run again on the sanitizer build")
+    config.addinivalue_line("markers", "xdist_group: tests that one worker runs, one after the other")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that share a module's fixture stay together, so that it is made once. The longest come
+    first: a worker that began one last would keep all others waiting."""
+    for item in items:
+        shared = [each for fixtures in item._fixtureinfo.name2fixturedefs.values()
+                  for each in fixtures if each.scope == "module"]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

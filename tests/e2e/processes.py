@@ -7,6 +7,8 @@ polls a condition until a deadline."""
 import base64
 import contextlib
 import ctypes
+import functools
+import itertools
 import os
 import pathlib
 import random
@@ -25,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
 KAFKA_JARS = ROOT / "build-kafka" / "lib"
 TOPICS = ["events.created", "events.updated", "events.deleted"]
-DEADLINE = 60.0
+DEADLINE = 120.0  # of a machine with other work too
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -46,14 +48,40 @@ def wait_for(condition, what, deadline=DEADLINE, interval=0.02):
         time.sleep(interval)  # poll
 
 
+class Ports:
+    """Ports that no other run of tests on this machine takes: a block of them is ours for as long as
+    we hold the name of its socket. Each is given again only after all others were, so that a server
+    which is down for a while finds its own free. All lie below the range from which the system takes
+    the ports of connections."""
+    FIRST, BLOCK, BLOCKS = 15000, 250, 68
+
+    def __init__(self):
+        start = random.randrange(self.BLOCKS)
+        for block in (*range(start, self.BLOCKS), *range(start)):
+            self.name = socket.socket(socket.AF_UNIX)
+            with contextlib.suppress(OSError):
+                self.name.bind(f"\0weir-ports-{block}")
+                begin = self.FIRST + block * self.BLOCK
+                self.numbers = itertools.cycle(range(begin, begin + self.BLOCK))
+                return
+            self.name.close()
+        raise AssertionError("every block of ports is taken by another run of tests")
+
+    def take(self):
+        for port in itertools.islice(self.numbers, self.BLOCK):
+            with contextlib.closing(socket.socket()) as listener, contextlib.suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                return port
+        raise AssertionError("no port of our block is free")
+
+
+@functools.cache
+def _ports():
+    return Ports()
+
+
 def free_port():
-    """Below the range from which the system takes the ports of connections: one of those could have
-    the port of a server that is down for a while."""
-    while True:
-        port = random.randrange(15000, 32000)
-        with contextlib.closing(socket.socket()) as listener, contextlib.suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            return port
+    return _ports().take()
 
 
 class Process:
