@@ -631,6 +631,22 @@ weir_status config_each(const struct config *config, const char *section, const 
 	return WEIR_OK;
 }
 
+weir_status config_each_section(const struct config *config, const char *prefix, const char *key,
+				config_each_function each, void *context, struct weir_error *error)
+{
+	for (size_t i = 0; i < config->count; i++) {
+		const struct entry *entry = &config->entries[i];
+		if (strncmp(entry->section, prefix, strlen(prefix)) != 0 ||
+		    strcmp(entry->key, key) != 0)
+			continue;
+		weir_status status =
+			each(context, entry->section, entry->value, entry->origin, error);
+		if (status != WEIR_OK)
+			return status;
+	}
+	return WEIR_OK;
+}
+
 char *config_absolute(const struct config *config, const char *section, const char *key,
 		      const char *path)
 {

@@ -62,6 +62,12 @@ weir_status config_each(const struct config *config, const char *section, const 
 			config_each_function each, void *context,
 			struct weir_error *error) WEIR_MUST_CHECK;
 
+/* The same for one key in every section whose name begins with prefix; the section's name stands in
+ * the place of the key's. */
+weir_status config_each_section(const struct config *config, const char *prefix, const char *key,
+				config_each_function each, void *context,
+				struct weir_error *error) WEIR_MUST_CHECK;
+
 /* path made absolute by the rule of CONFIG_PATH, as if it were the value of that key; free() it.
  * NULL: no memory. */
 char *config_absolute(const struct config *config, const char *section, const char *key,

@@ -75,6 +75,9 @@ const struct config_option config_options[] = {
 	 "The engine: a name looked up in plugin_dir, or a path"},
 	{"backend", "plugin_dir", CONFIG_PATH, NULL, 0, 0,
 	 "Folder of the plug-ins; unset: the one they were installed in, or beside the executable"},
+	{"backend", "catalog_dir", CONFIG_PATH, NULL, 0, 0,
+	 "Folder of the catalog, which says what index is live; unset: the one that the index is "
+	 "in"},
 };
 
 const size_t config_option_count = sizeof(config_options) / sizeof(config_options[0]);

@@ -410,9 +410,23 @@ static weir_status read_parameter(const struct config *config, const char *secti
 	return value->text != NULL ? WEIR_OK : err_no_memory(error);
 }
 
-weir_status plugin_parameters_read(const struct plugin *plugin, const struct config *config,
-				   struct plugin_parameters **parameters, struct weir_error *error)
+/* The value that stands in the place instead of the configuration. */
+static weir_status take_place(const struct backend_place *place, const char *key, bool *taken,
+			      struct weir_parameter_value *value, struct weir_error *error)
 {
+	*taken = place != NULL && place->parameter != NULL && strcmp(place->parameter, key) == 0;
+	if (!*taken)
+		return WEIR_OK;
+	value->text = strdup(place->location);
+	return value->text != NULL ? WEIR_OK : err_no_memory(error);
+}
+
+weir_status plugin_parameters_read_at(const struct plugin *plugin, const struct config *config,
+				      const struct backend_place *place,
+				      struct plugin_parameters **parameters,
+				      struct weir_error *error)
+{
+	bool placed = place == NULL || place->parameter == NULL;
 	const struct weir_manifest *manifest = plugin->manifest;
 	char section[128];
 	snprintf(section, sizeof(section), "backend.%.100s", manifest->name);
@@ -430,14 +444,43 @@ weir_status plugin_parameters_read(const struct plugin *plugin, const struct con
 		made->count = i + 1;
 		if (made->values[i] == NULL)
 			return err_no_memory(error);
-		status = read_parameter(config, section, manifest->parameters[i], made->values[i],
-					error);
+		bool taken;
+		status = take_place(place, manifest->parameters[i]->key, &taken, made->values[i],
+				    error);
+		placed = placed || taken;
+		if (status == WEIR_OK && !taken)
+			status = read_parameter(config, section, manifest->parameters[i],
+						made->values[i], error);
 		if (status != WEIR_OK)
 			return status;
 	}
+	if (!placed)
+		return err_set(error, WEIR_INVALID,
+			       "plug-in %s: expected the parameter %s, found none", plugin->path,
+			       place->parameter);
 	*parameters = made;
 	made = NULL;
 	return WEIR_OK;
+}
+
+weir_status plugin_parameters_read(const struct plugin *plugin, const struct config *config,
+				   struct plugin_parameters **parameters, struct weir_error *error)
+{
+	return plugin_parameters_read_at(plugin, config, NULL, parameters, error);
+}
+
+int plugin_location(const struct plugin *plugin)
+{
+	const struct weir_manifest *manifest = plugin->manifest;
+	for (size_t i = 0; i < manifest->parameter_count; i++) {
+		const struct weir_parameter *parameter = manifest->parameters[i];
+		if ((parameter->type == WEIR_PARAMETER_PATH &&
+		     strcmp(parameter->key, "path") == 0) ||
+		    (parameter->type == WEIR_PARAMETER_TEXT &&
+		     strcmp(parameter->key, "index") == 0))
+			return (int)i;
+	}
+	return -1;
 }
 
 /* A path in the configuration's file counts from its folder, as every path there. */
@@ -451,6 +494,15 @@ weir_status plugin_load_configured(const struct config *config, struct plugin **
 		return err_no_memory(error);
 	return plugin_load(path != NULL ? path : given,
 			   config_text(config, "backend", "plugin_dir"), plugin, error);
+}
+
+weir_status plugin_load_at(const struct config *config, const struct backend_place *place,
+			   struct plugin **plugin, struct weir_error *error)
+{
+	return place == NULL
+		       ? plugin_load_configured(config, plugin, error)
+		       : plugin_load(place->plugin, config_text(config, "backend", "plugin_dir"),
+				     plugin, error);
 }
 
 /* What a plug-in answers is not taken on trust: status and message are made what they should be. */
@@ -488,14 +540,16 @@ weir_status plugin_check(const struct config *config, struct weir_error *error)
 	return status;
 }
 
-weir_status backend_open(const struct config *config, const struct weir_schema *schema,
-			 uint32_t mode, const struct weir_host *host, struct backend *backend,
-			 struct weir_error *error)
+weir_status backend_open_at(const struct config *config, const struct backend_place *place,
+			    const struct weir_schema *schema, uint32_t mode,
+			    const struct weir_host *host, struct backend *backend,
+			    struct weir_error *error)
 {
 	struct backend made = {0};
-	weir_status status = plugin_load_configured(config, &made.plugin, error);
+	weir_status status = plugin_load_at(config, place, &made.plugin, error);
 	if (status == WEIR_OK)
-		status = plugin_parameters_read(made.plugin, config, &made.parameters, error);
+		status = plugin_parameters_read_at(made.plugin, config, place, &made.parameters,
+						   error);
 	if (status == WEIR_OK)
 		status = open_instance(&made, schema, mode, host, error);
 	if (status != WEIR_OK) {
@@ -505,6 +559,13 @@ weir_status backend_open(const struct config *config, const struct weir_schema *
 	}
 	*backend = made;
 	return WEIR_OK;
+}
+
+weir_status backend_open(const struct config *config, const struct weir_schema *schema,
+			 uint32_t mode, const struct weir_host *host, struct backend *backend,
+			 struct weir_error *error)
+{
+	return backend_open_at(config, NULL, schema, mode, host, backend, error);
 }
 
 void backend_close(struct backend *backend)

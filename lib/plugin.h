@@ -37,6 +37,23 @@ void plugin_parameters_destroy(struct plugin_parameters *parameters);
  * file. */
 weir_status plugin_load_configured(const struct config *config, struct plugin **plugin,
 				   struct weir_error *error) WEIR_MUST_CHECK;
+/* Another index than the configured one, as the catalog (catalog.h) names it: its plug-in and where
+ * it is. All other parameters are those of [backend.<plug-in>]. */
+struct backend_place {
+	const char *plugin;    /* as [backend] plugin would say it; a path is absolute */
+	const char *parameter; /* of the plug-in: "path", "index"; NULL: as configured */
+	const char *location;  /* its value; a path is absolute */
+};
+/* place: NULL is as configured. */
+weir_status plugin_load_at(const struct config *config, const struct backend_place *place,
+			   struct plugin **plugin, struct weir_error *error) WEIR_MUST_CHECK;
+weir_status plugin_parameters_read_at(const struct plugin *plugin, const struct config *config,
+				      const struct backend_place *place,
+				      struct plugin_parameters **parameters,
+				      struct weir_error *error) WEIR_MUST_CHECK;
+/* The parameter that says where the index is: "path" or "index"; -1: the plug-in has none. */
+int plugin_location(const struct plugin *plugin);
+
 /* For --check-config: schema, plug-in and its parameters are read; no index is touched. */
 weir_status plugin_check(const struct config *config, struct weir_error *error) WEIR_MUST_CHECK;
 
@@ -49,6 +66,10 @@ struct backend {
 weir_status backend_open(const struct config *config, const struct weir_schema *schema,
 			 uint32_t mode, const struct weir_host *host, struct backend *backend,
 			 struct weir_error *error) WEIR_MUST_CHECK;
+weir_status backend_open_at(const struct config *config, const struct backend_place *place,
+			    const struct weir_schema *schema, uint32_t mode,
+			    const struct weir_host *host, struct backend *backend,
+			    struct weir_error *error) WEIR_MUST_CHECK;
 void backend_close(struct backend *backend);
 
 /* A host whose log goes to lib/log, whose clock is moment_now and which is never cancelled. */

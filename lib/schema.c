@@ -57,6 +57,7 @@ void schema_destroy(struct schema *schema)
 	free(schema->messages);
 	free(schema->required);
 	free(schema->id_name);
+	free(schema->text);
 	free(schema);
 }
 
@@ -414,7 +415,8 @@ weir_status schema_parse(const char *text, size_t length, const char *origin,
 {
 	JSONDOC_SCOPED struct jsondoc *document = NULL;
 	WEIR_CLEANUP(schema_destroy_pointer) struct schema *made = calloc(1, sizeof(*made));
-	if (made == NULL || (made->abi = calloc(1, sizeof(*made->abi))) == NULL)
+	if (made == NULL || (made->abi = calloc(1, sizeof(*made->abi))) == NULL ||
+	    (made->text = strndup(text, length)) == NULL)
 		return err_no_memory(error);
 	weir_status status = jsondoc_parse(text, length, &document, error);
 	if (status != WEIR_OK)

@@ -28,6 +28,7 @@ struct schema {
 	size_t message_count;
 	char *id_name;		     /* "eventId": the member of a body that holds the id */
 	bool null_in_update_ignored; /* "nullInUpdate": "ignore" */
+	char *text;		     /* what it was read from */
 	size_t unknown_limit; /* bytes of canonical JSON that unnamed fields of one message may
 				 have */
 };
