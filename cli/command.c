@@ -48,15 +48,20 @@ weir_status settings_load(const struct settings *settings, struct config **confi
 			  struct weir_error *error)
 {
 	size_t count = 0;
-	WEIR_FREE char *brokers = NULL;
+	WEIR_FREE char *brokers = NULL, *plugin = NULL;
 	if (settings->brokers != NULL &&
 	    asprintf(&brokers, "kafka.brokers=%s", settings->brokers) < 0)
 		return err_no_memory(error);
-	WEIR_FREE const char **sets = calloc(settings->sets.count + 1, sizeof(*sets));
+	if (settings->plugin != NULL &&
+	    asprintf(&plugin, "backend.plugin=%s", settings->plugin) < 0)
+		return err_no_memory(error);
+	WEIR_FREE const char **sets = calloc(settings->sets.count + 2, sizeof(*sets));
 	if (sets == NULL)
 		return err_no_memory(error);
-	for (; count < settings->sets.count; count++)
-		sets[count] = settings->sets.items[count];
+	if (plugin != NULL)
+		sets[count++] = plugin;
+	for (size_t i = 0; i < settings->sets.count; i++)
+		sets[count++] = settings->sets.items[i];
 	if (brokers != NULL)
 		sets[count++] = brokers;
 	return config_load(settings->file, sets, count, config, error);

@@ -34,10 +34,11 @@ int command_wrong_use(const char *command, const char *format, ...) WEIR_PRINTF(
 /* "weir: ..." on stderr, one line. */
 void command_say(const char *format, ...) WEIR_PRINTF(1, 2);
 
-/* --config, --set and --brokers, in the words of lib/config. */
+/* --config, --set, --brokers and --plugin, in the words of lib/config. */
 struct settings {
 	const char *file;
 	const char *brokers;
+	const char *plugin; /* --set backend.plugin is stronger */
 	struct argument_list sets;
 };
 

@@ -14,6 +14,7 @@
 #include "command.h"
 #include "http_client.h"
 #include "json.h"
+#include "plugin.h"
 #include "supervisor.h"
 
 enum { ANSWER_MS = 10000 };
@@ -22,13 +23,14 @@ static const char *const daemon_names[DAEMON_COUNT] = {
 	[MEMBER_INDEXER] = "indexer", [MEMBER_EVENTD] = "eventd", [MEMBER_SEARCHD] = "searchd"};
 
 struct up {
-	const char *data, *load, *plugin;
+	const char *data, *load;
 	bool verbose;
 	struct settings settings; /* with what the user gave, --brokers included */
 	struct config *config;
 	struct schema *schema;
 	struct broker *broker; /* NULL with --brokers */
 	char life[32];	       /* names this broker's life */
+	char *location;	       /* "backend.xapian.path=DATA/index"; NULL: the engine is elsewhere */
 	int lock;
 	struct address addresses[DAEMON_COUNT];
 	struct supervisor supervisor;
@@ -97,6 +99,30 @@ static weir_status name_life(struct up *up, struct weir_error *error)
 	return WEIR_OK;
 }
 
+/* An engine with files keeps them in the folder, under the name that they have by default. */
+static weir_status locate_index(struct up *up, struct weir_error *error)
+{
+	struct plugin *plugin = NULL;
+	weir_status status = plugin_load_configured(up->config, &plugin, error);
+	if (status != WEIR_OK)
+		return status;
+	const struct weir_manifest *manifest = plugin->manifest;
+	for (size_t i = 0; i < manifest->parameter_count; i++) {
+		const struct weir_parameter *parameter = manifest->parameters[i];
+		if (parameter->type != WEIR_PARAMETER_PATH || strcmp(parameter->key, "path") != 0)
+			continue;
+		const char *name =
+			parameter->default_value != NULL ? parameter->default_value : "index";
+		const char *slash = strrchr(name, '/');
+		if (asprintf(&up->location, "backend.%s.path=%s/%s", manifest->name, up->data,
+			     slash != NULL ? slash + 1 : name) < 0)
+			status = err_no_memory(error);
+		break;
+	}
+	plugin_destroy(plugin);
+	return status;
+}
+
 /* What `weir up` decides comes before what the user set: the last one counts. */
 static bool add_settings(const struct up *up, struct child *child)
 {
@@ -104,14 +130,14 @@ static bool add_settings(const struct up *up, struct child *child)
 						  child_argument(child, "%s", up->settings.file));
 	good = good && child_argument(child, "--set") &&
 	       child_argument(child, "eventd.database=%s/events.db", up->data) &&
-	       child_argument(child, "--set") &&
-	       child_argument(child, "backend.xapian.path=%s/index", up->data) &&
 	       child_set(child, "kafka.brokers", brokers_of(up));
+	if (good && up->location != NULL)
+		good = child_argument(child, "--set") && child_argument(child, "%s", up->location);
 	if (good && up->broker != NULL)
 		good = child_set(child, "kafka.cluster", up->life) &&
 		       child_set(child, "eventd.follow", up->addresses[MEMBER_INDEXER].url);
-	if (good && up->plugin != NULL)
-		good = child_set(child, "backend.plugin", up->plugin);
+	if (good && up->settings.plugin != NULL)
+		good = child_set(child, "backend.plugin", up->settings.plugin);
 	for (size_t i = 0; good && i < up->settings.sets.count; i++)
 		good = child_argument(child, "--set") &&
 		       child_argument(child, "%s", up->settings.sets.items[i]);
@@ -161,6 +187,8 @@ static weir_status prepare(struct up *up, struct weir_error *error)
 	weir_status status = settings_load(&up->settings, &up->config, error);
 	if (status == WEIR_OK)
 		status = settings_schema(up->config, &up->schema, error);
+	if (status == WEIR_OK)
+		status = locate_index(up, error);
 	if (status == WEIR_OK)
 		status = lock_data(up, error);
 	if (status == WEIR_OK)
@@ -289,7 +317,7 @@ int command_up(int argc, char **argv)
 		 .help = "events to load when the store is empty, as weir load does"},
 		{.name = "--plugin",
 		 .value = "NAME",
-		 .text = &up.plugin,
+		 .text = &up.settings.plugin,
 		 .help = "the engine: [backend] plugin"},
 		SETTINGS_CONFIG_OPTION(up.settings),
 		SETTINGS_SET_OPTION(up.settings),
@@ -318,6 +346,7 @@ int command_up(int argc, char **argv)
 	schema_destroy(up.schema);
 	config_destroy(up.config);
 	settings_finish(&up.settings);
+	free(up.location);
 	if (up.lock >= 0)
 		close(up.lock);
 	return exit_status;

@@ -257,8 +257,12 @@ class Daemon(Process):
         return sum(values) if values else None
 
 
+LOCATIONS = {"xapian": "index", "sqlite": "index.sqlite", "tantivy": "index.tantivy"}
+
+
 class System:
-    """The three daemons over one broker, index and store in a folder of their own."""
+    """The three daemons over one broker; store and index in a folder of their own. An engine on a
+    server (OpenSearch) is given its backend__opensearch__url, and gets an index of its own there."""
 
     def __init__(self, folder, brokers, plugin="xapian", **settings):
         self.folder = pathlib.Path(folder)
@@ -266,11 +270,17 @@ class System:
         self.settings = {
             "kafka.brokers": brokers, "backend.plugin": plugin,
             "schema.file": ROOT / "schema" / "events.json",
-            "backend.xapian.path": self.folder / "index",
+            **self.location(plugin),
             "eventd.database": self.folder / "events.db",
             **{key.replace("__", "."): value for key, value in settings.items()}}
+        self.plugin = plugin
         self.eventd, self.indexer, self.searchd = (
             Daemon(name, self, self.settings) for name in ("eventd", "indexer", "searchd"))
+
+    def location(self, plugin):
+        if plugin in LOCATIONS:
+            return {f"backend.{plugin}.path": self.folder / LOCATIONS[plugin]}
+        return {"backend.opensearch.index": f"weir-{uuid.uuid4()}"} if plugin == "opensearch" else {}
 
     def start(self):
         for daemon in (self.indexer, self.eventd, self.searchd):
@@ -315,6 +325,13 @@ def weir(*arguments, check=True, **more):
                           capture_output=True, text=True, timeout=300, **more)
     assert not check or done.returncode == 0, f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done
+
+
+def plugin_missing(name):
+    """Why a plug-in is not in this build, or None."""
+    if not (BUILD / "plugins" / name / f"weir_{name}.so").exists():
+        return f"this build has no {name} plug-in"
+    return None
 
 
 def kafka_missing():

@@ -218,10 +218,31 @@ def test_a_port_that_is_taken_is_named(make_up, name):
 
 
 def test_a_configuration_that_a_daemon_refuses_stops_everything(make_up):
+    up = make_up(backend__xapian__nosuch="1")
+    processes.Process.start(up)
+    assert up.wait() == 2
+    assert "nosuch" in up.log()
+
+
+def test_a_plugin_that_is_not_there_is_named(make_up):
     up = make_up("--plugin", "nosuch")
     processes.Process.start(up)
     assert up.wait() == 2
-    assert "weir_nosuch.so" in up.log()
+    assert "weir_nosuch.so" in up.log() and len(up.log().splitlines()) == 1
+
+
+@pytest.mark.parametrize("plugin", sorted(processes.LOCATIONS))
+def test_every_engine_with_files_keeps_them_in_the_folder(make_up, plugin):
+    missing = processes.plugin_missing(plugin)
+    if missing:
+        pytest.skip(missing)
+    up = make_up("--plugin", plugin).start()
+    up.post(title="Wherever it lies", category=plugin)
+    up.wait_total(1, category=plugin)
+    assert (up.data / processes.LOCATIONS[plugin]).exists()
+    assert up.stop() == 0
+    up.start()
+    up.wait_total(1, category=plugin)
 
 
 def test_a_daemon_that_cannot_start_is_told(make_up):
