@@ -6,6 +6,7 @@
 
 #include "batch.h"
 #include "etag.h"
+#include "log.h"
 
 static const char *const json_types[] = {"application/json", NULL};
 static const char *const patch_types[] = {"application/merge-patch+json", "application/json", NULL};
@@ -24,6 +25,7 @@ void api_routes(struct http_queue *writes, struct http_queue *reads,
 		{HTTP_GET, "/api/v1/events/{id}", API_GET},
 		{HTTP_GET, "/api/v1/events", API_LIST},
 		{HTTP_GET, "/api/v1/events/{id}/history", API_HISTORY},
+		{HTTP_GET, "/api/v1/changes", API_CHANGES},
 	};
 	for (size_t i = 0; i < API_COUNT; i++) {
 		routes[i] = table[i];
@@ -68,6 +70,20 @@ void api_problem(struct http_request *request, const struct problem *problem)
 		http_reply_header(request, "Retry-After", "1");
 	http_problem(request, problem->status, problem->detail, problem->errors,
 		     problem->error_count);
+}
+
+void api_read_failure(struct http_request *request, weir_status status,
+		      const struct weir_error *error)
+{
+	struct problem problem = {0};
+	log_error("read", "request=%s reason=%s", http_id(request), LOG_TEXT(error->message));
+	if (status == WEIR_NO_MEMORY)
+		problem_set(&problem, 503, "out of memory: try again later");
+	else
+		problem_set(&problem, 503,
+			    "the store could not be read; try again later, the log of eventd "
+			    "says why");
+	api_problem(request, &problem);
 }
 
 void api_answer(struct http_request *request, struct command_answer *answer)

@@ -15,6 +15,7 @@ enum api_tag {
 	API_GET,
 	API_LIST,
 	API_HISTORY,
+	API_CHANGES,
 	API_COUNT
 };
 
@@ -29,5 +30,9 @@ void api_answer(struct http_request *request, struct command_answer *answer);
 /* ETag and, after a write, Weir-Token. */
 void api_tag_header(struct http_request *request, int64_t version);
 void api_problem(struct http_request *request, const struct problem *problem);
+
+/* 503, and why in the log. */
+void api_read_failure(struct http_request *request, weir_status status,
+		      const struct weir_error *error);
 
 #endif

@@ -79,9 +79,9 @@ static weir_status start_store(struct eventd *eventd, struct weir_error *error)
 	if (status == WEIR_OK)
 		status = relay_start(eventd->relay, eventd->writer, error);
 	if (status == WEIR_OK)
-		status =
-			readers_start(database, (size_t)config_integer(config, "eventd", "readers"),
-				      eventd->reads, &eventd->readers, error);
+		status = readers_start(database, eventd->schema,
+				       (size_t)config_integer(config, "eventd", "readers"),
+				       eventd->reads, &eventd->readers, error);
 	return status;
 }
 

@@ -9,6 +9,15 @@
 #include "moment.h"
 #include "validate.h"
 
+const struct schema_message *message_of(const struct schema *schema,
+					enum schema_operation operation)
+{
+	for (size_t i = 0; i < schema->message_count; i++)
+		if (schema->messages[i].operation == operation)
+			return &schema->messages[i];
+	return NULL;
+}
+
 weir_status message_value(const struct schema *schema, const struct store_change *change,
 			  struct arena *arena, struct buffer *value, struct weir_error *error)
 {

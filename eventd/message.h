@@ -8,6 +8,9 @@
 #include "schema.h"
 #include "store.h"
 
+/* Type and topic of an operation's messages; never NULL in a schema that relay_check took. */
+const struct schema_message *message_of(const struct schema *schema,
+					enum schema_operation operation);
 /* The value of a change's message, appended. WEIR_INVALID: the row cannot be read. */
 weir_status message_value(const struct schema *schema, const struct store_change *change,
 			  struct arena *arena, struct buffer *value,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "changes.h"
 #include "cursor.h"
 #include "etag.h"
 #include "json.h"
@@ -23,6 +24,7 @@ struct reader {
 	pthread_t thread;
 	bool started;
 	struct http_queue *queue;
+	const struct schema *schema;
 	struct store *store;
 	struct arena arena;
 };
@@ -31,20 +33,6 @@ struct readers {
 	size_t count;
 	struct reader items[];
 };
-
-static void answer_failure(struct http_request *request, weir_status status,
-			   const struct weir_error *error)
-{
-	struct problem problem = {0};
-	log_error("read", "request=%s reason=%s", http_id(request), LOG_TEXT(error->message));
-	if (status == WEIR_NO_MEMORY)
-		problem_set(&problem, 503, "out of memory: try again later");
-	else
-		problem_set(&problem, 503,
-			    "the store could not be read; try again later, the log of eventd "
-			    "says why");
-	api_problem(request, &problem);
-}
 
 static void read_one(struct reader *reader, struct http_request *request)
 {
@@ -59,7 +47,7 @@ static void read_one(struct reader *reader, struct http_request *request)
 	if (status == WEIR_NOT_FOUND) {
 		http_problem(request, 404, "there is no event with this id", NULL, 0);
 	} else if (status != WEIR_OK) {
-		answer_failure(request, status, &error);
+		api_read_failure(request, status, &error);
 	} else if (event.deleted) {
 		http_problem(request, 410, "this event was deleted", NULL, 0);
 	} else {
@@ -174,7 +162,7 @@ static void send_page(struct http_request *request, struct page *page, weir_stat
 		page_end(page);
 		http_reply(request, 200, "application/json", &page->body);
 	} else {
-		answer_failure(request, status, error);
+		api_read_failure(request, status, error);
 	}
 	buffer_finish(&page->body);
 }
@@ -269,6 +257,9 @@ static void *run(void *argument)
 		case API_HISTORY:
 			read_history(reader, request);
 			break;
+		case API_CHANGES:
+			changes_answer(reader->store, reader->schema, &reader->arena, request);
+			break;
 		default:
 			read_one(reader, request);
 		}
@@ -277,8 +268,9 @@ static void *run(void *argument)
 	return NULL;
 }
 
-weir_status readers_start(const char *database, size_t count, struct http_queue *queue,
-			  struct readers **readers, struct weir_error *error)
+weir_status readers_start(const char *database, const struct schema *schema, size_t count,
+			  struct http_queue *queue, struct readers **readers,
+			  struct weir_error *error)
 {
 	struct readers *made = calloc(1, sizeof(*made) + count * sizeof(made->items[0]));
 	if (made == NULL)
@@ -287,6 +279,7 @@ weir_status readers_start(const char *database, size_t count, struct http_queue 
 	for (size_t i = 0; i < count && status == WEIR_OK; i++) {
 		struct reader *reader = &made->items[made->count++];
 		reader->queue = queue;
+		reader->schema = schema;
 		status = store_open(database, STORE_READ, &reader->store, error);
 		if (status != WEIR_OK)
 			break;

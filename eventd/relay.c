@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "message.h"
 #include "moment.h"
 #include "relay_internal.h"
 
@@ -303,15 +304,6 @@ static void *run(void *argument)
 	return NULL;
 }
 
-static const struct schema_message *find_message(const struct schema *schema,
-						 enum schema_operation operation)
-{
-	for (size_t i = 0; i < schema->message_count; i++)
-		if (schema->messages[i].operation == operation)
-			return &schema->messages[i];
-	return NULL;
-}
-
 static const enum schema_operation operations[LANE_COUNT] = {SCHEMA_CREATED, SCHEMA_UPDATED,
 							     SCHEMA_DELETED};
 
@@ -320,7 +312,7 @@ weir_status relay_check(const struct config *config, const struct schema *schema
 {
 	static const char *const names[LANE_COUNT] = {"created", "updated", "deleted"};
 	for (size_t i = 0; i < LANE_COUNT; i++)
-		if (find_message(schema, operations[i]) == NULL)
+		if (message_of(schema, operations[i]) == NULL)
 			return err_set(error, WEIR_INVALID,
 				       "the schema has no message with operation \"%s\": eventd "
 				       "needs all three",
@@ -337,7 +329,7 @@ static void make_lanes(struct relay *relay)
 	for (size_t i = 0; i < LANE_COUNT; i++) {
 		struct lane *lane = &relay->lanes[i];
 		char labels[300];
-		lane->message = find_message(relay->options.schema, operations[i]);
+		lane->message = message_of(relay->options.schema, operations[i]);
 		snprintf(labels, sizeof(labels), "topic=\"%.200s\"", lane->message->topic);
 		lane->relayed = metric_get(METRIC_COUNTER, "weir_eventd_relayed_total", labels,
 					   "Messages that Kafka acknowledged.");

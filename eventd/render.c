@@ -67,3 +67,21 @@ void render_change(struct buffer *out, const struct store_change *change)
 		write_json(&json, "fields", change->fields);
 	jsonout_end(&json, '}');
 }
+
+void render_change_line(struct buffer *out, const struct store_change *change)
+{
+	struct jsonout json = JSONOUT_INIT(out);
+	jsonout_begin(&json, '{');
+	jsonout_name(&json, "sequence");
+	jsonout_integer(&json, change->sequence);
+	jsonout_name(&json, "id");
+	jsonout_text(&json, change->id);
+	jsonout_name(&json, "version");
+	jsonout_integer(&json, change->version);
+	jsonout_name(&json, "operation");
+	jsonout_text(&json, operation_name(change->operation));
+	write_moment(&json, "at", change->at);
+	write_json(&json, "by", change->by);
+	write_json(&json, "fields", change->fields);
+	jsonout_end(&json, '}');
+}

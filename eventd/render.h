@@ -10,4 +10,7 @@ void render_event(struct buffer *out, const struct store_event *event);
 /* One entry of a history. */
 void render_change(struct buffer *out, const struct store_change *change);
 
+/* One line of GET /api/v1/changes, without its end. */
+void render_change_line(struct buffer *out, const struct store_change *change);
+
 #endif

@@ -97,4 +97,15 @@ weir_status store_history(struct store *store, const char *id, int64_t after,
 			  store_each_change each, void *context,
 			  struct weir_error *error) WEIR_MUST_CHECK;
 
+/* A transaction that only reads, on any connection: what follows sees one state of the database.
+ * Ends with store_commit or store_rollback. */
+weir_status store_read(struct store *store, struct weir_error *error) WEIR_MUST_CHECK;
+/* newest: the sequence of the newest change, 0: there is none. sent: up to which every change has
+ * left the outbox, acknowledged by Kafka or refused by it for good. */
+weir_status store_sequences(struct store *store, int64_t *newest, int64_t *sent,
+			    struct weir_error *error) WEIR_MUST_CHECK;
+/* Changes with after < sequence <= until, in order. */
+weir_status store_changes(struct store *store, int64_t after, int64_t until, store_each_change each,
+			  void *context, struct weir_error *error) WEIR_MUST_CHECK;
+
 #endif

@@ -162,25 +162,3 @@ weir_status store_list(struct store *store, const char *after, store_each_event 
 	sqlite3_reset(statement);
 	return status;
 }
-
-weir_status store_history(struct store *store, const char *id, int64_t after,
-			  store_each_change each, void *context, struct weir_error *error)
-{
-	weir_status status;
-	sqlite3_stmt *statement = store_prepare(store, SQL_HISTORY, &status, error);
-	if (statement == NULL)
-		return status;
-	bind_id(statement, 1, id);
-	sqlite3_bind_int64(statement, 2, after);
-	int step;
-	struct store_change change;
-	while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-		store_column_change(statement, &change);
-		if (!each(context, &change))
-			break;
-	}
-	if (step != SQLITE_ROW && step != SQLITE_DONE)
-		status = store_failure(store, "reading changes", error);
-	sqlite3_reset(statement);
-	return status;
-}

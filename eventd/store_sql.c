@@ -65,6 +65,10 @@ const char *const store_sql[SQL_COUNT] = {
 	[SQL_LIST] = "SELECT " EVENT " FROM events WHERE id > ?1 AND deleted = 0 ORDER BY id",
 	[SQL_HISTORY] = "SELECT " CHANGE " FROM changes WHERE id = ?1 AND version > ?2"
 			" ORDER BY version",
+	[SQL_READ] = "BEGIN",
+	[SQL_CHANGES] = "SELECT " CHANGE " FROM changes WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
+	[SQL_NEWEST] = "SELECT coalesce(max(seq), 0) FROM changes",
+	[SQL_FIRST_WAITING] = "SELECT min(seq) FROM changes WHERE sent = 0 AND operation = ?1",
 	[SQL_WAITING] = "SELECT " CHANGE " FROM changes"
 			" WHERE sent = 0 AND operation = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
 	[SQL_MARK] = "UPDATE changes SET sent = ?2, stream = ?3, partition = ?4, \"offset\" = ?5"
