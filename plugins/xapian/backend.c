@@ -82,8 +82,10 @@ static struct weir_operations operations = {
 	.get = session_get,
 	.scan = session_scan,
 	.session_positions = session_positions,
+	.scan_states = session_scan_states,
 };
 
 WEIR_BACKEND("xapian", "0.1.0", "GPL-2.0-or-later",
 	     "Xapian: an embedded index in a folder, for one machine", WEIR_THREADS_PER_SESSION,
-	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SEARCH, parameters, operations)
+	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SEARCH | WEIR_CAN_SCAN_STATES, parameters,
+	     operations)

@@ -55,6 +55,9 @@ weir_status session_get(weir_session *session, const char *id, size_t id_length,
 			void *context, struct weir_error *error);
 weir_status session_scan(weir_session *session, const char *from, size_t from_length,
 			 weir_on_scan on_scan, void *context, struct weir_error *error);
+weir_status session_scan_states(weir_session *session, const char *from, size_t from_length,
+				weir_on_scan_state on_state, void *context,
+				struct weir_error *error);
 weir_status session_positions(weir_session *session, weir_on_position on_position, void *context,
 			      struct weir_error *error);
 

@@ -305,6 +305,7 @@ weir_status session_get(weir_session *session, const char *id, size_t id_length,
 
 struct scan_context {
 	weir_on_scan on_scan;
+	weir_on_scan_state on_state; /* instead of on_scan */
 	void *context;
 	const struct weir_host *host;
 	bool damaged, cancelled;
@@ -319,24 +320,42 @@ static int hand_out_scanned(void *context, const char *id, size_t id_length, con
 	scan->damaged = !index_data_read(bytes, length, &data);
 	if (scan->cancelled || scan->damaged)
 		return 1;
+	if (scan->on_state != NULL)
+		return scan->on_state(scan->context, id, id_length, data.version, data.kind,
+				      data.state, data.state_length);
 	return scan->on_scan(scan->context, id, id_length, data.version, data.kind);
 }
 
-weir_status session_scan(weir_session *session, const char *from, size_t from_length,
-			 weir_on_scan on_scan, void *context, struct weir_error *error)
+static weir_status run_scan(weir_session *session, const char *from, size_t from_length,
+			    struct scan_context *scan, struct weir_error *error)
 {
 	const char prefix[] = {TERM_ID, '\0'};
 	session->term.length = 0;
 	if (!index_append_id(&session->term, from, from_length))
 		return error_no_memory(error);
-	struct scan_context scan = {on_scan, context, session->host, false, false};
 	weir_status status = xapian_each_term(session->database, prefix, session->term.data,
-					      session->term.length, hand_out_scanned, &scan, error);
-	if (status == WEIR_OK && scan.damaged)
+					      session->term.length, hand_out_scanned, scan, error);
+	if (status == WEIR_OK && scan->damaged)
 		return damaged(session, error);
-	if (status == WEIR_OK && scan.cancelled)
+	if (status == WEIR_OK && scan->cancelled)
 		return error_set(error, WEIR_RETRY, "xapian: the scan was cancelled");
 	return status;
+}
+
+weir_status session_scan(weir_session *session, const char *from, size_t from_length,
+			 weir_on_scan on_scan, void *context, struct weir_error *error)
+{
+	struct scan_context scan = {.on_scan = on_scan, .context = context, .host = session->host};
+	return run_scan(session, from, from_length, &scan, error);
+}
+
+weir_status session_scan_states(weir_session *session, const char *from, size_t from_length,
+				weir_on_scan_state on_state, void *context,
+				struct weir_error *error)
+{
+	struct scan_context scan = {
+		.on_state = on_state, .context = context, .host = session->host};
+	return run_scan(session, from, from_length, &scan, error);
 }
 
 weir_status session_positions(weir_session *session, weir_on_position on_position, void *context,
