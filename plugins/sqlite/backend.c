@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * backend.c - the manifest, and opening and closing. */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "instance.h"
+
+static void instance_close(weir_instance *instance)
+{
+	if (instance == NULL)
+		return;
+	writer_close(instance->writer);
+	fields_finish(&instance->fields);
+	free(instance->path);
+	free(instance);
+}
+
+static weir_status open_reader(struct weir_instance *instance, struct weir_error *error)
+{
+	struct database database = {0};
+	weir_status status = session_open_database(instance, &database, error);
+	database_close(&database);
+	return status;
+}
+
+static weir_status check(const struct weir_parameter_value *const *values, size_t value_count,
+			 const struct weir_host *host, struct weir_error *error)
+{
+	if (value_count < 1 || values[0]->text == NULL || values[0]->text[0] == '\0')
+		return error_set(error, WEIR_FATAL,
+				 "sqlite: path is missing in [backend.sqlite]; set it");
+	if (host->size < offsetof(struct weir_host, sort_key) + sizeof(host->sort_key))
+		return error_set(error, WEIR_FATAL,
+				 "sqlite: this plug-in needs a Weir whose plug-in ABI is 1.1 or "
+				 "newer, for its words; use one");
+	return WEIR_OK;
+}
+
+static weir_status instance_open(const struct weir_parameter_value *const *values,
+				 size_t value_count, const struct weir_schema *schema,
+				 uint32_t mode, const struct weir_host *host, weir_instance **out,
+				 struct weir_error *error)
+{
+	weir_status status = check(values, value_count, host, error);
+	if (status != WEIR_OK)
+		return status;
+	struct weir_instance *instance = calloc(1, sizeof(*instance));
+	if (instance == NULL)
+		return error_no_memory(error);
+	instance->host = host;
+	instance->path = strdup(values[0]->text);
+	if (instance->path == NULL)
+		status = error_no_memory(error);
+	if (status == WEIR_OK)
+		status = fields_init(&instance->fields, schema, error);
+	if (status == WEIR_OK)
+		status = mode == WEIR_MODE_WRITER ? writer_open(instance, error)
+						  : open_reader(instance, error);
+	if (status != WEIR_OK) {
+		instance_close(instance);
+		return status;
+	}
+	*out = instance;
+	return WEIR_OK;
+}
+
+static const struct weir_parameter path = {
+	.key = "path",
+	.type = WEIR_PARAMETER_PATH,
+	.default_value = "weir-data/index.sqlite",
+	.help = "The file of the index; the indexer creates it.",
+};
+
+static const struct weir_parameter *const parameters[] = {&path};
+
+static struct weir_operations operations = {
+	.open = instance_open,
+	.close = instance_close,
+	.fetch = writer_fetch,
+	.apply = writer_apply,
+	.commit = writer_commit,
+	.sync = writer_sync,
+	.abandon = writer_abandon,
+	.positions = writer_positions,
+	.expire = writer_expire,
+	.stats = writer_stats,
+	.session_open = session_open,
+	.session_close = session_close,
+	.refresh = session_refresh,
+	.search = session_search,
+	.get = session_get,
+	.scan = session_scan,
+	.session_positions = session_positions,
+	.scan_states = session_scan_states,
+};
+
+WEIR_BACKEND("sqlite", "0.1.0", "MIT", "SQLite FTS5: an embedded index in one file",
+	     WEIR_THREADS_PER_SESSION,
+	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SYNC | WEIR_CAN_SEARCH | WEIR_CAN_SCAN_STATES,
+	     parameters, operations)

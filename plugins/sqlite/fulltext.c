@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "fulltext.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "error.h"
+
+#define K1 1.2
+#define B 0.75
+#define ASK_EVERY 4096 /* documents between two questions whether to go on */
+
+struct fulltext_place {
+	uint64_t at; /* column and, below it, the word's number */
+	uint32_t phrase;
+};
+
+static int create_tokenizer(void *context, const char **arguments, int count, Fts5Tokenizer **out)
+{
+	static char none;
+	(void)context, (void)arguments, (void)count;
+	*out = (Fts5Tokenizer *)(void *)&none;
+	return SQLITE_OK;
+}
+
+static void delete_tokenizer(Fts5Tokenizer *tokenizer)
+{
+	(void)tokenizer;
+}
+
+static int cut_at_spaces(Fts5Tokenizer *tokenizer, void *context, int reason, const char *text,
+			 int length, int (*on_token)(void *, int, const char *, int, int, int))
+{
+	(void)tokenizer, (void)reason;
+	bool any = false;
+	for (int start = 0; start < length;) {
+		const char *space = memchr(text + start, ' ', (size_t)(length - start));
+		int end = space != NULL ? (int)(space - text) : length;
+		if (end > start) {
+			int flags = any && text[start] == FULLTEXT_MARK ? FTS5_TOKEN_COLOCATED : 0;
+			int code = on_token(context, flags, text + start, end - start, start, end);
+			if (code != SQLITE_OK)
+				return code;
+			any = true;
+		}
+		start = end + 1;
+	}
+	return SQLITE_OK;
+}
+
+struct counting {
+	const struct weir_host *host;
+	int64_t documents;
+};
+
+static int count_document(const Fts5ExtensionApi *api, Fts5Context *fts, void *context)
+{
+	struct counting *counting = context;
+	(void)api, (void)fts;
+	if (++counting->documents % ASK_EVERY == 0 &&
+	    counting->host->cancelled(counting->host->context) != 0)
+		return SQLITE_INTERRUPT;
+	return SQLITE_OK;
+}
+
+static int prepare_score(const Fts5ExtensionApi *api, Fts5Context *fts,
+			 struct fulltext_score *score)
+{
+	sqlite3_int64 rows = 0, words = 0;
+	int code = api->xRowCount(fts, &rows);
+	if (code == SQLITE_OK)
+		code = api->xColumnTotalSize(fts, -1, &words);
+	for (size_t i = 0; i < score->phrase_count && code == SQLITE_OK; i++) {
+		struct counting counting = {score->host, 0};
+		score->rarities[i] = 0;
+		if (score->phrases[i] == 0)
+			continue;
+		code = api->xQueryPhrase(fts, (int)i, &counting, count_document);
+		double without = (double)(rows - counting.documents);
+		score->rarities[i] = log1p((without < 0 ? 0.5 : without + 0.5) /
+					   ((double)counting.documents + 0.5));
+	}
+	score->average_length = rows > 0 && words > 0 ? (double)words / (double)rows : 1;
+	score->is_ready = code == SQLITE_OK;
+	return code;
+}
+
+/* How often the phrase occurs, each time by the weight of its column. */
+static int frequency(const Fts5ExtensionApi *api, Fts5Context *fts, int phrase,
+		     const double *columns, double *sum)
+{
+	Fts5PhraseIter iterator;
+	int column = -1, offset = -1;
+	int code = api->xPhraseFirst(fts, phrase, &iterator, &column, &offset);
+	for (*sum = 0; code == SQLITE_OK && column >= 0;
+	     api->xPhraseNext(fts, &iterator, &column, &offset))
+		*sum += columns[column];
+	return code;
+}
+
+static void score_document(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context *out,
+			   int count, sqlite3_value **arguments)
+{
+	struct fulltext_score *score =
+		count == 1 ? sqlite3_value_pointer(arguments[0], FULLTEXT_SCORE) : NULL;
+	if (score == NULL || (score->among != NULL && !bits_has(score->among, api->xRowid(fts))))
+		return;
+	int code = score->is_ready ? SQLITE_OK : prepare_score(api, fts, score);
+	int length = 0;
+	if (code == SQLITE_OK)
+		code = api->xColumnSize(fts, -1, &length);
+	double longer = K1 * (1 - B + B * length / score->average_length), sum = 0;
+	for (size_t i = 0; i < score->phrase_count && code == SQLITE_OK; i++) {
+		double found = 0;
+		if (score->phrases[i] == 0)
+			continue;
+		code = frequency(api, fts, (int)i, score->columns, &found);
+		if (found > 0)
+			sum += score->phrases[i] * score->rarities[i] * found * (K1 + 1) /
+			       (found + longer);
+	}
+	if (code == SQLITE_OK)
+		sqlite3_result_double(out, sum);
+	else
+		sqlite3_result_error_code(out, code);
+}
+
+void fulltext_near_finish(struct fulltext_near *near)
+{
+	free(near->places);
+	near->places = NULL;
+	near->place_count = near->place_capacity = 0;
+}
+
+static int compare_places(const void *left, const void *right)
+{
+	uint64_t a = ((const struct fulltext_place *)left)->at;
+	uint64_t b = ((const struct fulltext_place *)right)->at;
+	return a < b ? -1 : a > b;
+}
+
+static int gather_places(const Fts5ExtensionApi *api, Fts5Context *fts, struct fulltext_near *near)
+{
+	near->place_count = 0;
+	for (size_t i = 0; i < near->phrase_count; i++) {
+		Fts5PhraseIter iterator;
+		int column = -1, offset = -1;
+		int code = api->xPhraseFirst(fts, (int)i, &iterator, &column, &offset);
+		for (; code == SQLITE_OK && column >= 0;
+		     api->xPhraseNext(fts, &iterator, &column, &offset)) {
+			struct fulltext_place *places =
+				array_grow(near->places, near->place_count, &near->place_capacity,
+					   sizeof(*places));
+			if (places == NULL)
+				return SQLITE_NOMEM;
+			near->places = places;
+			places[near->place_count++] = (struct fulltext_place){
+				(uint64_t)column << 32 | (uint32_t)offset, (uint32_t)i};
+		}
+		if (code != SQLITE_OK)
+			return code;
+	}
+	if (near->place_count > 1)
+		qsort(near->places, near->place_count, sizeof(*near->places), compare_places);
+	return SQLITE_OK;
+}
+
+/* Slides a window over the places and counts what it lacks; a word that is wanted twice must stand
+ * there twice. */
+static bool window_holds(const struct fulltext_near *near)
+{
+	uint64_t missing = near->missing;
+	size_t left = 0;
+	memcpy(near->lacking, near->wanted, near->phrase_count * sizeof(*near->lacking));
+	int32_t *lacking = (int32_t *)near->lacking;
+	for (size_t right = 0; right < near->place_count; right++) {
+		const struct fulltext_place *place = &near->places[right];
+		missing -= lacking[place->phrase]-- > 0;
+		while (near->places[left].at >> 32 != place->at >> 32 ||
+		       place->at - near->places[left].at >= near->window)
+			missing += ++lacking[near->places[left++].phrase] > 0;
+		if (missing == 0)
+			return true;
+	}
+	return false;
+}
+
+static void near_document(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context *out,
+			  int count, sqlite3_value **arguments)
+{
+	struct fulltext_near *near =
+		count == 1 ? sqlite3_value_pointer(arguments[0], FULLTEXT_NEAR) : NULL;
+	if (near == NULL)
+		return;
+	int code = gather_places(api, fts, near);
+	if (code == SQLITE_OK)
+		sqlite3_result_int(out, window_holds(near));
+	else
+		sqlite3_result_error_code(out, code);
+}
+
+weir_status fulltext_register(const struct database *database, struct weir_error *error)
+{
+	fts5_api *api = NULL;
+	sqlite3_stmt *statement = NULL;
+	if (sqlite3_prepare_v2(database->handle, "SELECT fts5(?1)", -1, &statement, NULL) ==
+	    SQLITE_OK) {
+		sqlite3_bind_pointer(statement, 1, (void *)&api, "fts5_api_ptr", NULL);
+		sqlite3_step(statement);
+	}
+	sqlite3_finalize(statement);
+	if (api == NULL || api->iVersion < 2)
+		return error_set(error, WEIR_FATAL,
+				 "sqlite: this libsqlite3 (%s) has no FTS5; install one with it",
+				 sqlite3_libversion());
+	fts5_tokenizer tokenizer = {create_tokenizer, delete_tokenizer, cut_at_spaces};
+	if (api->xCreateTokenizer(api, "weir", NULL, &tokenizer, NULL) != SQLITE_OK ||
+	    api->xCreateFunction(api, FULLTEXT_SCORE, NULL, score_document, NULL) != SQLITE_OK ||
+	    api->xCreateFunction(api, FULLTEXT_NEAR, NULL, near_document, NULL) != SQLITE_OK)
+		return error_no_memory(error);
+	return WEIR_OK;
+}

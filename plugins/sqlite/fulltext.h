@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * fulltext.h - what FTS5 lacks for us: a tokenizer that only cuts at the spaces between words that
+ * the host has split, a score by weights for each phrase and column, and nearness as backend.h
+ * defines it.
+ *
+ * A text is words with a space between, and the stem of a word, marked, behind it; it stands at
+ * the word's place, so that words in a row are a phrase whatever their stems. */
+#ifndef FULLTEXT_H
+#define FULLTEXT_H
+
+#include <stdint.h>
+
+#include "bits.h"
+#include "database.h"
+
+#define FULLTEXT_MARK '\x01' /* begins a stem; no word has it */
+
+/* weir_score(words, ?) with sqlite3_bind_pointer(..., FULLTEXT_SCORE): BM25 as FTS5 has it. NULL
+ * for a document that is not among those wanted. */
+#define FULLTEXT_SCORE "weir_score"
+struct fulltext_score {
+	const struct bits *among; /* NULL: all */
+	const double *columns;	  /* a weight for each column */
+	const double *phrases;	  /* a weight for each phrase of the expression */
+	size_t phrase_count;
+	const struct weir_host *host;
+	double *rarities; /* room for one a phrase; filled at the first document */
+	double average_length;
+	bool is_ready;
+};
+
+/* weir_near(words, ?): whether, in one column, the phrases stand within a window. */
+#define FULLTEXT_NEAR "weir_near"
+struct fulltext_near {
+	size_t phrase_count;	/* each is one word */
+	const uint32_t *wanted; /* how often, for each phrase */
+	uint64_t window;	/* in words */
+	uint64_t missing;	/* all that is wanted */
+	struct fulltext_place *places;
+	size_t place_count, place_capacity;
+	uint32_t *lacking; /* room for one a phrase */
+};
+void fulltext_near_finish(struct fulltext_near *near); /* places only */
+
+/* Makes all of it known to the connection. */
+weir_status fulltext_register(const struct database *database, struct weir_error *error);
+
+#endif
