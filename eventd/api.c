@@ -22,10 +22,13 @@ void api_routes(struct http_queue *writes, struct http_queue *reads,
 		{HTTP_PUT, "/api/v1/events/{id}", API_REPLACE, .media_types = json_types},
 		{HTTP_PATCH, "/api/v1/events/{id}", API_PATCH, .media_types = patch_types},
 		{HTTP_DELETE, "/api/v1/events/{id}", API_DELETE},
+		{HTTP_POST, "/api/v1/events/{id}/republish", API_REPUBLISH,
+		 .media_types = json_types},
 		{HTTP_GET, "/api/v1/events/{id}", API_GET},
 		{HTTP_GET, "/api/v1/events", API_LIST},
 		{HTTP_GET, "/api/v1/events/{id}/history", API_HISTORY},
 		{HTTP_GET, "/api/v1/changes", API_CHANGES},
+		{HTTP_GET, "/api/v1/digests", API_DIGESTS},
 	};
 	for (size_t i = 0; i < API_COUNT; i++) {
 		routes[i] = table[i];
@@ -51,6 +54,9 @@ void api_command(const struct http_request *request, struct command *command)
 		break;
 	case API_PATCH:
 		command->kind = COMMAND_PATCH;
+		break;
+	case API_REPUBLISH:
+		command->kind = COMMAND_REPUBLISH;
 		break;
 	default:
 		command->kind = COMMAND_DELETE;

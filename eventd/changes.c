@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "changes.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "api.h"
 #include "json.h"
+#include "numbers.h"
 #include "render.h"
 
 enum { LIMIT_DEFAULT = 1000, LIMIT_MAXIMUM = 10000, PAGE_BYTES = 8 << 20 };
@@ -17,27 +17,15 @@ struct asked {
 	bool as_messages;
 };
 
-static bool read_number(const char *text, int64_t minimum, int64_t maximum, int64_t *number)
-{
-	char *end;
-	errno = 0;
-	long long value = strtoll(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value < minimum ||
-	    value > maximum)
-		return false;
-	*number = value;
-	return true;
-}
-
 static void read_argument(const char *name, const char *value, struct asked *asked,
 			  struct problem *problem)
 {
 	if (strcmp(name, "after") == 0 || strcmp(name, "until") == 0) {
-		if (!read_number(value, 0, INT64_MAX,
+		if (!number_read(value, 0, INT64_MAX,
 				 name[0] == 'a' ? &asked->after : &asked->until))
 			problem_add(problem, name, "is not a sequence, a whole number from 0");
 	} else if (strcmp(name, "limit") == 0) {
-		if (!read_number(value, 1, LIMIT_MAXIMUM, &asked->limit))
+		if (!number_read(value, 1, LIMIT_MAXIMUM, &asked->limit))
 			problem_add(problem, name, "is not a number from 1 to %d", LIMIT_MAXIMUM);
 	} else if (strcmp(name, "as") == 0) {
 		asked->as_messages = strcmp(value, "messages") == 0;

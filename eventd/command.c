@@ -314,6 +314,9 @@ weir_status command_perform(struct store *store, const struct command *command, 
 	case COMMAND_DELETE:
 		status = delete_event(&performing);
 		break;
+	case COMMAND_REPUBLISH:
+		status = command_republish(store, command, arena, answer, error);
+		break;
 	}
 	if (status == WEIR_OK && answer->problem.status != 0)
 		answer->status = answer->problem.status;

@@ -8,7 +8,13 @@
 #include "problem.h"
 #include "store.h"
 
-enum command_kind { COMMAND_CREATE, COMMAND_REPLACE, COMMAND_PATCH, COMMAND_DELETE };
+enum command_kind {
+	COMMAND_CREATE,
+	COMMAND_REPLACE,
+	COMMAND_PATCH,
+	COMMAND_DELETE,
+	COMMAND_REPUBLISH,
+};
 
 /* Strings are borrowed; NULL: not given. */
 struct command {
@@ -34,5 +40,10 @@ struct command_answer {
 weir_status command_perform(struct store *store, const struct command *command, struct arena *arena,
 			    struct command_answer *answer,
 			    struct weir_error *error) WEIR_MUST_CHECK;
+
+/* republish.c */
+weir_status command_republish(struct store *store, const struct command *command,
+			      struct arena *arena, struct command_answer *answer,
+			      struct weir_error *error) WEIR_MUST_CHECK;
 
 #endif

@@ -3,7 +3,6 @@
  * Concurrency: each thread has a connection and an arena of its own; they share the queue only. */
 #include "readers.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,9 +11,11 @@
 #include "api.h"
 #include "changes.h"
 #include "cursor.h"
+#include "digests.h"
 #include "etag.h"
 #include "json.h"
 #include "log.h"
+#include "numbers.h"
 #include "render.h"
 #include "validate.h"
 
@@ -27,6 +28,7 @@ struct reader {
 	const struct schema *schema;
 	struct store *store;
 	struct arena arena;
+	struct states *states;
 };
 
 struct readers {
@@ -65,21 +67,9 @@ static void read_one(struct reader *reader, struct http_request *request)
 
 /* What a page was asked for with. */
 struct paging {
-	size_t limit;
+	int64_t limit;
 	char after[CURSOR_TEXT_LIMIT + 1]; /* "": from the beginning */
 };
-
-static bool read_limit(const char *text, size_t *limit)
-{
-	char *end;
-	errno = 0;
-	long value = strtol(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value < 1 ||
-	    value > LIMIT_MAXIMUM)
-		return false;
-	*limit = (size_t)value;
-	return true;
-}
 
 static bool read_paging(const struct http_request *request, struct paging *paging,
 			struct problem *problem)
@@ -87,7 +77,7 @@ static bool read_paging(const struct http_request *request, struct paging *pagin
 	for (size_t i = 0; i < http_argument_count(request); i++) {
 		const char *value, *name = http_argument(request, i, &value);
 		if (strcmp(name, "limit") == 0) {
-			if (!read_limit(value, &paging->limit))
+			if (!number_read(value, 1, LIMIT_MAXIMUM, &paging->limit))
 				problem_add(problem, name, "is not a number from 1 to %d",
 					    LIMIT_MAXIMUM);
 		} else if (strcmp(name, "cursor") == 0) {
@@ -107,7 +97,7 @@ static bool read_paging(const struct http_request *request, struct paging *pagin
 struct page {
 	struct buffer body;
 	struct jsonout json;
-	size_t count, limit;
+	int64_t count, limit;
 	bool more;
 	char last[CURSOR_TEXT_LIMIT + 1];
 };
@@ -139,7 +129,8 @@ static bool page_event(void *context, const struct store_event *event)
 	if (page->count++ > 0)
 		buffer_append_char(&page->body, ',');
 	render_event(&page->body, event);
-	snprintf(page->last, sizeof(page->last), "%s", event->id);
+	/* What is not deleted has a GUID. */
+	snprintf(page->last, sizeof(page->last), "%.*s", CURSOR_TEXT_LIMIT, event->id);
 	return true;
 }
 
@@ -195,13 +186,8 @@ static void read_list(struct reader *reader, struct http_request *request)
 /* The versions behind the one in the cursor; false: the cursor belongs to another call. */
 static bool read_version(const char *text, int64_t *version)
 {
-	char *end;
 	*version = INT64_MIN;
-	if (*text == '\0')
-		return true;
-	errno = 0;
-	*version = strtoll(text, &end, 10);
-	return *end == '\0' && errno == 0;
+	return *text == '\0' || number_read(text, INT64_MIN, INT64_MAX, version);
 }
 
 static void read_history(struct reader *reader, struct http_request *request)
@@ -260,6 +246,10 @@ static void *run(void *argument)
 		case API_CHANGES:
 			changes_answer(reader->store, reader->schema, &reader->arena, request);
 			break;
+		case API_DIGESTS:
+			digests_answer(reader->store, reader->states, reader->schema,
+				       &reader->arena, request);
+			break;
 		default:
 			read_one(reader, request);
 		}
@@ -280,7 +270,10 @@ weir_status readers_start(const char *database, const struct schema *schema, siz
 		struct reader *reader = &made->items[made->count++];
 		reader->queue = queue;
 		reader->schema = schema;
-		status = store_open(database, STORE_READ, &reader->store, error);
+		reader->states = states_create(schema);
+		status = reader->states != NULL
+				 ? store_open(database, STORE_READ, &reader->store, error)
+				 : err_no_memory(error);
 		if (status != WEIR_OK)
 			break;
 		reader->started = pthread_create(&reader->thread, NULL, run, reader) == 0;
@@ -301,6 +294,7 @@ void readers_stop(struct readers *readers)
 		if (reader->started)
 			pthread_join(reader->thread, NULL);
 		store_close(reader->store);
+		states_destroy(reader->states);
 		arena_finish(&reader->arena);
 	}
 	free(readers);

@@ -19,7 +19,8 @@
 /* Beside the statuses of err.h: the disk, or a limit on the file, has no room. */
 enum { STORE_FULL = 1000 };
 
-#define STORE_ID_SIZE 37 /* a GUID and its NUL */
+/* Ids that clients choose are GUIDs; a republished delete may be of any id that an index holds. */
+#define STORE_ID_SIZE (EVENT_ID_LIMIT + 1)
 #define STORE_NEVER INT64_MIN
 
 struct store;
@@ -104,6 +105,9 @@ weir_status store_read(struct store *store, struct weir_error *error) WEIR_MUST_
  * left the outbox, acknowledged by Kafka or refused by it for good. */
 weir_status store_sequences(struct store *store, int64_t *newest, int64_t *sent,
 			    struct weir_error *error) WEIR_MUST_CHECK;
+/* Changes of every event with an id after `after`, in order of id, then of version. */
+weir_status store_changes_by_id(struct store *store, const char *after, store_each_change each,
+				void *context, struct weir_error *error) WEIR_MUST_CHECK;
 /* Changes with after < sequence <= until, in order. */
 weir_status store_changes(struct store *store, int64_t after, int64_t until, store_each_change each,
 			  void *context, struct weir_error *error) WEIR_MUST_CHECK;

@@ -95,3 +95,14 @@ weir_status store_history(struct store *store, const char *id, int64_t after,
 	sqlite3_bind_int64(statement, 2, after);
 	return each_change(store, statement, each, context, error);
 }
+
+weir_status store_changes_by_id(struct store *store, const char *after, store_each_change each,
+				void *context, struct weir_error *error)
+{
+	weir_status status;
+	sqlite3_stmt *statement = store_prepare(store, SQL_CHANGES_BY_ID, &status, error);
+	if (statement == NULL)
+		return status;
+	sqlite3_bind_text(statement, 1, after, -1, SQLITE_STATIC);
+	return each_change(store, statement, each, context, error);
+}

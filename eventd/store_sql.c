@@ -67,6 +67,7 @@ const char *const store_sql[SQL_COUNT] = {
 			" ORDER BY version",
 	[SQL_READ] = "BEGIN",
 	[SQL_CHANGES] = "SELECT " CHANGE " FROM changes WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
+	[SQL_CHANGES_BY_ID] = "SELECT " CHANGE " FROM changes WHERE id > ?1 ORDER BY id, version",
 	[SQL_NEWEST] = "SELECT coalesce(max(seq), 0) FROM changes",
 	[SQL_FIRST_WAITING] = "SELECT min(seq) FROM changes WHERE sent = 0 AND operation = ?1",
 	[SQL_WAITING] = "SELECT " CHANGE " FROM changes"

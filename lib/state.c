@@ -255,6 +255,20 @@ weir_status state_merge(struct state *state, const struct event_change *change, 
 	return WEIR_OK;
 }
 
+weir_status state_join(struct state *state, const struct state *other, struct weir_error *error)
+{
+	bool changed = false;
+	weir_status status = WEIR_OK;
+	if (other->deleted)
+		merge_delete(state, other->delete_version, &changed);
+	for (size_t i = 0; i < other->field_count && status == WEIR_OK; i++) {
+		const struct state_field *field = &other->fields[i];
+		if (!state->deleted || field->version > state->delete_version)
+			status = merge_field(state, field, &changed, error);
+	}
+	return status;
+}
+
 const struct state_field *state_find(const struct state *state, const char *name)
 {
 	size_t length = strlen(name);

@@ -53,6 +53,11 @@ void state_write(const struct state *state, struct buffer *out);
 weir_status state_merge(struct state *state, const struct event_change *change, bool *changed,
 			struct weir_error *error) WEIR_MUST_CHECK;
 
+/* Merges in all that another state holds: what came to either has come to the result. The other's
+ * memory must live as long as the state is used. */
+weir_status state_join(struct state *state, const struct state *other,
+		       struct weir_error *error) WEIR_MUST_CHECK;
+
 /* The field of that name, cleared or not; NULL: there is none. */
 const struct state_field *state_find(const struct state *state, const char *name);
 bool state_visible(const struct state *state, const struct schema *schema);

@@ -525,6 +525,7 @@ def test_openapi_describes_every_route(client):
         ("/api/v1/events", "post"), ("/api/v1/events", "get"), ("/api/v1/events/batch", "post"),
         ("/api/v1/events/{id}", "get"), ("/api/v1/events/{id}", "put"), ("/api/v1/events/{id}", "patch"),
         ("/api/v1/events/{id}", "delete"), ("/api/v1/events/{id}/history", "get"),
+        ("/api/v1/events/{id}/republish", "post"), ("/api/v1/changes", "get"), ("/api/v1/digests", "get"),
         ("/health/live", "get"), ("/health/ready", "get"), ("/metrics", "get")}
     text = json.dumps(document)
     for reference in re.findall(r'"\$ref": "#/([^"]+)"', text):

@@ -319,6 +319,49 @@ START_TEST(a_replay_that_begins_anywhere_ends_the_same)
 }
 END_TEST
 
+static void merge_some(struct state *state, const struct made_change *changes, unsigned which)
+{
+	for (size_t i = 0; i < CHANGE_LIMIT; i++)
+		if ((which >> i & 1) != 0)
+			merge(state, &changes[i]);
+}
+
+static void expect_join(const struct state *left, const struct state *right,
+			const struct buffer *wanted, uint64_t seed)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer blob = BUFFER_INIT;
+	WEIR_CLEANUP(state_finish) struct state joined = STATE_INIT;
+	ck_assert_int_eq(state_join(&joined, left, &error), WEIR_OK);
+	ck_assert_int_eq(state_join(&joined, right, &error), WEIR_OK);
+	state_write(&joined, &blob);
+	expect_same(wanted, &blob, seed);
+}
+
+/* So joining what has more changes nothing: the order by which copies are compared. */
+START_TEST(a_join_is_what_the_changes_of_both_make)
+{
+	for (uint64_t seed = 1; seed <= 400; seed++) {
+		struct made_change changes[CHANGE_LIMIT];
+		WEIR_CLEANUP(state_finish) struct state left = STATE_INIT;
+		WEIR_CLEANUP(state_finish) struct state right = STATE_INIT;
+		WEIR_CLEANUP(state_finish) struct state both = STATE_INIT;
+		WEIR_CLEANUP(buffer_finish) struct buffer wanted = BUFFER_INIT;
+		random_state = seed * UINT64_C(0x9E3779B97F4A7C15);
+		for (size_t i = 0; i < CHANGE_LIMIT; i++)
+			make_random(&changes[i]);
+		unsigned some = random_below(1 << CHANGE_LIMIT);
+		unsigned others = random_below(1 << CHANGE_LIMIT);
+		merge_some(&left, changes, some);
+		merge_some(&right, changes, others);
+		merge_some(&both, changes, some | others);
+		state_write(&both, &wanted);
+		expect_join(&left, &right, &wanted, seed);
+		expect_join(&right, &left, &wanted, seed);
+		expect_join(&both, &left, &wanted, seed);
+	}
+}
+END_TEST
+
 static void write_example(struct buffer *blob)
 {
 	struct made_change changes[3];
@@ -567,6 +610,7 @@ int main(void)
 	tcase_add_loop_test(cases, every_rule_in_every_order, 0, (int)COUNT(rules));
 	tcase_add_test(cases, no_order_duplicate_or_replay_makes_a_difference);
 	tcase_add_test(cases, a_replay_that_begins_anywhere_ends_the_same);
+	tcase_add_test(cases, a_join_is_what_the_changes_of_both_make);
 	tcase_add_test(cases, the_blob_is_what_it_was);
 	tcase_add_test(cases, damaged_blobs_are_refused_or_read_but_never_crash);
 	tcase_add_test(cases, blobs_that_lie_are_refused);
