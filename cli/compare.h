@@ -118,6 +118,13 @@ weir_status compare_run(const struct compare_options *options, struct compare_re
 			struct weir_error *error) WEIR_MUST_CHECK;
 uint64_t compare_differences(const struct compare_result *result); /* of all kinds */
 
+/* The same for these ids alone: what was repaired, say. They are all taken for suspects. */
+weir_status compare_ids(const struct compare_options *options, const char *const *ids, size_t count,
+			struct compare_result *result, struct weir_error *error) WEIR_MUST_CHECK;
+
+/* The store that this source reads was never written to. False for an index. */
+bool compare_is_empty_store(const struct compare_source *source);
+
 /* One event with its state, as the source has it now; on_document is not called when it is not
  * there. */
 typedef int (*compare_on_document)(void *context, const struct compare_document *document);
