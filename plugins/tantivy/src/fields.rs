@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+//! Which fields of tantivy a field of the schema becomes.
+//!
+//! | of a document | tantivy field | holds |
+//! |---|---|---|
+//! | | `id` | its bytes: a term to find it by, a column to order ties by |
+//! | | `kind` | live or hidden: a term |
+//! | | `version` | a column, for scan |
+//! | | `applied` | a column, of hidden documents only, for expire |
+//! | | `record` | stored: all that fetch, get and search hand back |
+//! | TEXT, KEYWORD | `words<n>` | words as typed, with positions |
+//! | TEXT with a language | `stems<n>` | what their forms come to |
+//! | KEYWORD, BOOLEAN to filter | `exact<n>` | the whole value: a term |
+//! | TEXT, KEYWORD to sort | `key<n>` | the host's sort key: a column |
+//! | NUMBER, DATE to sort or filter, BOOLEAN to sort | `order<n>` | a column of integers in the order of the values |
+
+use std::ffi::CString;
+
+use tantivy::schema::{
+    BytesOptions, Field, IndexRecordOption, NumericOptions, Schema, SchemaBuilder, TextFieldIndexing,
+    TextOptions,
+};
+
+use crate::ffi::*;
+use crate::view;
+
+/// The names of columns, which are asked for by name.
+pub const ID: &str = "id";
+pub const KIND: &str = "kind";
+pub const VERSION: &str = "version";
+pub const APPLIED: &str = "applied";
+
+pub struct FieldPlan {
+    pub kind: u32,
+    pub is_searched: bool,
+    pub is_sorted: bool,
+    pub boost: f32,
+    pub language: Option<CString>,
+    pub words: Option<Field>,
+    pub stems: Option<Field>,
+    pub exact: Option<Field>,
+    pub key: Option<(Field, String)>,
+    pub order: Option<(Field, String)>,
+}
+
+impl FieldPlan {
+    /// Where the forms of a word are found, and whether they stand there as stems.
+    pub fn forms(&self) -> Option<(Field, bool)> {
+        match (self.stems, self.words) {
+            (Some(stems), _) => Some((stems, true)),
+            (None, Some(words)) => Some((words, false)),
+            (None, None) => None,
+        }
+    }
+}
+
+pub struct Plan {
+    pub collection: String,
+    pub fingerprint: String,
+    pub schema: Schema,
+    pub id: Field,
+    pub kind: Field,
+    pub version: Field,
+    pub applied: Field,
+    pub record: Field,
+    pub fields: Vec<FieldPlan>,
+}
+
+/// Words come as the host split them, with a space between: the tokenizer has nothing to decide.
+fn words_options(record: IndexRecordOption) -> TextOptions {
+    let indexing = TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(record);
+    TextOptions::default().set_indexing_options(indexing)
+}
+
+fn plan_field(builder: &mut SchemaBuilder, number: usize, field: &WeirField) -> FieldPlan {
+    let is_text = field.r#type == WEIR_TYPE_TEXT;
+    let has_words = is_text || field.r#type == WEIR_TYPE_KEYWORD;
+    let is_boolean = field.r#type == WEIR_TYPE_BOOLEAN;
+    let is_ranged = matches!(field.r#type, WEIR_TYPE_NUMBER | WEIR_TYPE_DATE);
+    let is_sorted = field.flags & WEIR_FIELD_SORT != 0;
+    let is_filtered = field.flags & WEIR_FIELD_FILTER != 0;
+    let language = view::name(field.language).filter(|_| is_text).map(CString::from);
+    let named = |what: &str| format!("{what}{number}");
+    let words = has_words.then(|| {
+        builder.add_text_field(&named("words"), words_options(IndexRecordOption::WithFreqsAndPositions))
+    });
+    let stems = language
+        .is_some()
+        .then(|| builder.add_text_field(&named("stems"), words_options(IndexRecordOption::WithFreqs)));
+    let exact = (is_filtered && (field.r#type == WEIR_TYPE_KEYWORD || is_boolean))
+        .then(|| builder.add_bytes_field(&named("exact"), BytesOptions::default().set_indexed()));
+    let key = (has_words && is_sorted).then(|| {
+        let name = named("key");
+        (builder.add_bytes_field(&name, BytesOptions::default().set_fast()), name)
+    });
+    let order = ((is_ranged && (is_sorted || is_filtered)) || (is_boolean && is_sorted)).then(|| {
+        let name = named("order");
+        (builder.add_u64_field(&name, NumericOptions::default().set_fast()), name)
+    });
+    FieldPlan {
+        kind: field.r#type,
+        is_searched: field.flags & WEIR_FIELD_SEARCH != 0,
+        is_sorted,
+        boost: if field.boost.is_finite() && field.boost >= 0.0 { field.boost as f32 } else { 1.0 },
+        language,
+        words,
+        stems,
+        exact,
+        key,
+        order,
+    }
+}
+
+impl Plan {
+    pub fn new(schema: &WeirSchema) -> Plan {
+        let mut builder = Schema::builder();
+        let id = builder.add_bytes_field(ID, BytesOptions::default().set_indexed().set_fast());
+        let kind = builder.add_u64_field(KIND, NumericOptions::default().set_indexed().set_fast());
+        let version = builder.add_i64_field(VERSION, NumericOptions::default().set_fast());
+        let applied = builder.add_i64_field(APPLIED, NumericOptions::default().set_fast());
+        let record = builder.add_bytes_field("record", BytesOptions::default().set_stored());
+        let fields = view::list(schema.fields, schema.field_count)
+            .enumerate()
+            .map(|(number, field)| plan_field(&mut builder, number, field))
+            .collect();
+        Plan {
+            collection: view::text(schema.name),
+            fingerprint: view::text(schema.fingerprint),
+            schema: builder.build(),
+            id,
+            kind,
+            version,
+            applied,
+            record,
+            fields,
+        }
+    }
+
+    pub fn field(&self, number: i32) -> Option<&FieldPlan> {
+        usize::try_from(number).ok().and_then(|number| self.fields.get(number))
+    }
+}
+
+/// Integers in the order of the values: what columns hold and ranges compare.
+pub fn order_of_integer(value: i64) -> u64 {
+    tantivy::i64_to_u64(value)
+}
+
+/// Minus zero is zero.
+pub fn order_of_number(value: f64) -> u64 {
+    tantivy::f64_to_u64(if value == 0.0 { 0.0 } else { value })
+}
+
+pub fn order_of(kind: u32, value: &WeirValue) -> u64 {
+    if kind == WEIR_TYPE_NUMBER {
+        order_of_number(value.number)
+    } else {
+        order_of_integer(value.integer)
+    }
+}
+
+/// Bytes of a value that stand in its term; of a longer one the rest is a hash of all of it.
+const EXACT_CUT: usize = 256;
+
+/// The term that a whole value becomes. The first byte tells the two kinds apart, and keeps an empty value
+/// from being an empty term.
+pub fn exact_term(kind: u32, value: &WeirValue) -> Vec<u8> {
+    if kind == WEIR_TYPE_BOOLEAN {
+        return vec![b'=', if value.integer != 0 { b'1' } else { b'0' }];
+    }
+    let bytes = value.bytes();
+    if bytes.len() <= EXACT_CUT {
+        return [b"=", bytes].concat();
+    }
+    [b"#", &bytes[..EXACT_CUT], &hash(bytes).to_be_bytes()].concat()
+}
+
+/// FNV-1a of 128 bits.
+fn hash(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0x6c62272e07bb014262b821756295c58d, |hash, byte| {
+        (hash ^ u128::from(*byte)).wrapping_mul(0x0000000001000000000000000000013b)
+    })
+}

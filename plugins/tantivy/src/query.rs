@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+//! The host's tree of a query as tantivy's. What matches is as the header says; text in which folding leaves
+//! no word becomes None, and is left out of what stands around it.
+
+use std::ffi::CStr;
+use std::ops::Bound;
+
+use tantivy::query::{
+    BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, Query,
+    RangeQuery, TermQuery,
+};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::Term;
+
+use crate::failure::{fatal, Outcome};
+use crate::fields::{exact_term, order_of, FieldPlan, Plan};
+use crate::ffi::*;
+use crate::host::Host;
+use crate::near::NearQuery;
+
+const DEPTH_LIMIT: usize = 256;
+
+type AnyQuery = Box<dyn Query>;
+
+pub fn build(plan: &Plan, host: &Host, query: &WeirQuery) -> Outcome<AnyQuery> {
+    let built = Builder { plan, host }.node(query, 0)?;
+    Ok(built.unwrap_or_else(nothing))
+}
+
+/// Decides, and adds nothing to the score.
+pub fn unscored(query: AnyQuery) -> AnyQuery {
+    Box::new(ConstScoreQuery::new(query, 0.0))
+}
+
+pub fn both(query: AnyQuery, filter: AnyQuery) -> AnyQuery {
+    Box::new(BooleanQuery::new(vec![(Occur::Must, query), (Occur::Must, unscored(filter))]))
+}
+
+fn nothing() -> AnyQuery {
+    Box::new(EmptyQuery)
+}
+
+fn term_of(term: Term) -> AnyQuery {
+    Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs))
+}
+
+fn join(occur: Occur, mut queries: Vec<AnyQuery>) -> AnyQuery {
+    match queries.len() {
+        0 => nothing(),
+        1 => queries.remove(0),
+        _ => Box::new(BooleanQuery::new(queries.into_iter().map(|query| (occur, query)).collect())),
+    }
+}
+
+fn boosted(query: AnyQuery, boost: f32) -> AnyQuery {
+    if boost == 1.0 {
+        query
+    } else {
+        Box::new(BoostQuery::new(query, boost))
+    }
+}
+
+/// The words of a text, and what their forms come to in one language.
+struct Words {
+    words: Vec<String>,
+    stems: Vec<String>,
+}
+
+struct Builder<'a> {
+    plan: &'a Plan,
+    host: &'a Host,
+}
+
+impl Builder<'_> {
+    fn split(&self, text: &[u8], language: Option<&CStr>) -> Outcome<Words> {
+        let mut split = Words { words: Vec::new(), stems: Vec::new() };
+        self.host.split(text, language, &mut |word, stem| {
+            split.words.push(word.into());
+            split.stems.push(stem.into());
+        })?;
+        Ok(split)
+    }
+
+    fn live(&self) -> AnyQuery {
+        let term = Term::from_field_u64(self.plan.kind, WEIR_KIND_LIVE.into());
+        unscored(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
+    }
+
+    /// The field that the query names, or those that are searched; only such with words.
+    fn fields(&self, query: &WeirQuery) -> impl Iterator<Item = &FieldPlan> {
+        let wanted = query.field;
+        self.plan.fields.iter().enumerate().filter_map(move |(number, field)| {
+            let named = if wanted == WEIR_FIELD_DEFAULT {
+                field.is_searched
+            } else {
+                wanted == number as i32
+            };
+            (named && field.words.is_some()).then_some(field)
+        })
+    }
+
+    /// Every word of a TERM, each in any of the fields; of a PREFIX the last is a beginning.
+    fn words(&self, query: &WeirQuery) -> Outcome<Option<AnyQuery>> {
+        let count = self.split(query.text(), None)?.words.len();
+        if count == 0 {
+            return Ok(None);
+        }
+        let mut in_fields: Vec<Vec<AnyQuery>> = (0..count).map(|_| Vec::new()).collect();
+        for field in self.fields(query) {
+            let split = self.split(query.text(), field.language.as_deref())?;
+            for (index, (word, stem)) in split.words.iter().zip(&split.stems).enumerate() {
+                let is_beginning = query.kind == WEIR_QUERY_PREFIX && index + 1 == count;
+                let made = match (field.forms(), field.words) {
+                    (_, Some(words)) if is_beginning => beginning(words, word),
+                    (Some((stems, true)), _) => term_of(Term::from_field_text(stems, stem)),
+                    (Some((words, false)), _) => term_of(Term::from_field_text(words, word)),
+                    _ => continue,
+                };
+                in_fields[index].push(boosted(made, field.boost));
+            }
+        }
+        let each = in_fields.into_iter().map(|queries| join(Occur::Should, queries)).collect();
+        Ok(Some(join(Occur::Must, each)))
+    }
+
+    fn phrase(&self, query: &WeirQuery) -> Outcome<Option<AnyQuery>> {
+        let words = self.split(query.text(), None)?.words;
+        if words.is_empty() {
+            return Ok(None);
+        }
+        let in_fields = self.fields(query).filter_map(|field| {
+            let made = phrase_in(field.words?, &words, query.distance);
+            Some(boosted(made, field.boost))
+        });
+        Ok(Some(join(Occur::Should, in_fields.collect())))
+    }
+
+    fn exact(&self, query: &WeirQuery) -> AnyQuery {
+        match self.plan.field(query.field).map(|field| (field.kind, field.exact)) {
+            Some((kind, Some(exact))) => {
+                let term = Term::from_field_bytes(exact, &exact_term(kind, &query.lower));
+                unscored(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
+            }
+            _ => nothing(),
+        }
+    }
+
+    fn range(&self, query: &WeirQuery) -> AnyQuery {
+        let Some(field) = self.plan.field(query.field) else { return nothing() };
+        let Some((order, _)) = &field.order else { return nothing() };
+        if field.kind == WEIR_TYPE_BOOLEAN {
+            return nothing();
+        }
+        match bounds(field.kind, query) {
+            Some((lower, upper)) => unscored(Box::new(RangeQuery::new(
+                Bound::Included(Term::from_field_u64(*order, lower)),
+                Bound::Included(Term::from_field_u64(*order, upper)),
+            ))),
+            None => nothing(),
+        }
+    }
+
+    /// The children that have words; whether any is a NOT.
+    fn and(&self, query: &WeirQuery, depth: usize) -> Outcome<Option<AnyQuery>> {
+        let (mut wanted, mut unwanted, mut has_not) = (Vec::new(), Vec::new(), false);
+        for child in query.children() {
+            if child.kind == WEIR_QUERY_NOT {
+                has_not = true;
+                unwanted.extend(self.node(only_child(child)?, depth + 1)?);
+            } else {
+                wanted.extend(self.node(child, depth + 1)?);
+            }
+        }
+        if wanted.is_empty() {
+            if query.child_count > 0 && !has_not {
+                return Ok(None);
+            }
+            wanted.push(self.live());
+        }
+        Ok(Some(but(wanted, unwanted)))
+    }
+
+    fn or(&self, query: &WeirQuery, depth: usize) -> Outcome<Option<AnyQuery>> {
+        let mut made = Vec::new();
+        for child in query.children() {
+            made.extend(self.node(child, depth + 1)?);
+        }
+        if made.is_empty() && query.child_count > 0 {
+            return Ok(None);
+        }
+        Ok(Some(join(Occur::Should, made)))
+    }
+
+    fn node(&self, query: &WeirQuery, depth: usize) -> Outcome<Option<AnyQuery>> {
+        if depth > DEPTH_LIMIT {
+            return Err(fatal("the query is nested too deeply; use fewer parentheses"));
+        }
+        match query.kind {
+            WEIR_QUERY_ALL => Ok(Some(self.live())),
+            WEIR_QUERY_NONE => Ok(Some(nothing())),
+            WEIR_QUERY_TERM | WEIR_QUERY_PREFIX => self.words(query),
+            WEIR_QUERY_PHRASE => self.phrase(query),
+            WEIR_QUERY_EXACT => Ok(Some(self.exact(query))),
+            WEIR_QUERY_RANGE => Ok(Some(self.range(query))),
+            WEIR_QUERY_AND => self.and(query, depth),
+            WEIR_QUERY_OR => self.or(query, depth),
+            WEIR_QUERY_NOT => {
+                let unwanted = self.node(only_child(query)?, depth + 1)?;
+                Ok(Some(but(vec![self.live()], unwanted.into_iter().collect())))
+            }
+            WEIR_QUERY_BOOST => {
+                let child = self.node(only_child(query)?, depth + 1)?;
+                let boost = if query.boost.is_finite() { query.boost.max(0.0) as f32 } else { 1.0 };
+                Ok(child.map(|child| boosted(child, boost)))
+            }
+            _ => Err(fatal("the query has a part that this backend cannot do")),
+        }
+    }
+}
+
+fn only_child(query: &WeirQuery) -> Outcome<&WeirQuery> {
+    let mut children = query.children();
+    match (children.next(), query.child_count) {
+        (Some(child), 1) => Ok(child),
+        _ => Err(fatal("the query has a NOT or BOOST without its one child")),
+    }
+}
+
+/// All of the wanted ones, of which there is at least one, and none of the others.
+fn but(wanted: Vec<AnyQuery>, unwanted: Vec<AnyQuery>) -> AnyQuery {
+    if unwanted.is_empty() {
+        return join(Occur::Must, wanted);
+    }
+    let wanted = wanted.into_iter().map(|query| (Occur::Must, query));
+    let unwanted = unwanted.into_iter().map(|query| (Occur::MustNot, query));
+    Box::new(BooleanQuery::new(wanted.chain(unwanted).collect()))
+}
+
+fn beginning(words: Field, word: &str) -> AnyQuery {
+    /* Of a word that is cut, only so much is sure to stand in the index. */
+    let start = &word.as_bytes()[..word.len().min(WEIR_WORD_CUT)];
+    let mut end = start.to_vec();
+    /* No byte of UTF-8 is 255, so the next beginning is this one with its last byte one up. */
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    Box::new(InvertedIndexRangeQuery::new(
+        Bound::Included(Term::from_field_bytes(words, start)),
+        Bound::Excluded(Term::from_field_bytes(words, &end)),
+    ))
+}
+
+fn phrase_in(field: Field, words: &[String], distance: u32) -> AnyQuery {
+    let terms = || words.iter().map(|word| Term::from_field_text(field, word));
+    match (words.len(), distance) {
+        (1, _) => join(Occur::Must, terms().map(term_of).collect()),
+        (_, 0) => Box::new(PhraseQuery::new(terms().collect())),
+        _ => Box::new(NearQuery::new(field, words, distance)),
+    }
+}
+
+/// Both ends as the column has them, included; None: nothing can match. The orders of two neighbouring values
+/// are neighbours: an open end is the next one.
+fn bounds(kind: u32, query: &WeirQuery) -> Option<(u64, u64)> {
+    let has = |flag| query.range_flags & flag != 0;
+    let is_nan = |value: &WeirValue| kind == WEIR_TYPE_NUMBER && value.number.is_nan();
+    let (mut lower, mut upper) = (0, u64::MAX);
+    if has(WEIR_RANGE_HAS_LOWER) {
+        if is_nan(&query.lower) {
+            return None;
+        }
+        lower = order_of(kind, &query.lower);
+        if has(WEIR_RANGE_LOWER_OPEN) {
+            lower = lower.checked_add(1)?;
+        }
+    }
+    if has(WEIR_RANGE_HAS_UPPER) {
+        if is_nan(&query.upper) {
+            return None;
+        }
+        upper = order_of(kind, &query.upper);
+        if has(WEIR_RANGE_UPPER_OPEN) {
+            upper = upper.checked_sub(1)?;
+        }
+    }
+    (lower <= upper).then_some((lower, upper))
+}
