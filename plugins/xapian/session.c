@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "folder.h"
 #include "instance.h"
 #include "query.h"
 #include "record.h"
@@ -36,6 +37,13 @@ weir_status session_open_database(const struct weir_instance *instance,
 				 instance->path);
 	struct xapian_database *database = NULL;
 	weir_status status = xapian_open(instance->path, false, &database, error);
+	if (status == WEIR_RETRY) { /* to wait for an index is in vain where something else is */
+		struct weir_error reason;
+		weir_status found = folder_check(instance->path, &reason);
+		if (found != WEIR_OK)
+			*error = reason;
+		return found != WEIR_OK ? found : status;
+	}
 	if (status != WEIR_OK)
 		return status;
 	bool is_new = false;

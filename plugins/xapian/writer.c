@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -7,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "folder.h"
 #include "instance.h"
 #include "record.h"
 
@@ -31,42 +31,11 @@ static weir_status make_parents(const char *path, struct weir_error *error)
 	return WEIR_OK;
 }
 
-/* Xapian's own files, and what a fresh file system has. */
-static bool is_expected(const char *name)
-{
-	size_t length = strlen(name);
-	return name[0] == '.' || strcmp(name, "lost+found") == 0 ||
-	       strcmp(name, "flintlock") == 0 || strncmp(name, "iamglass", 8) == 0 ||
-	       strncmp(name, "v.tmp", 5) == 0 ||
-	       (length > 6 && strcmp(name + length - 6, ".glass") == 0);
-}
-
-/* A folder with other things in it is some other engine's, or a mistake: it stays as it is. */
-static weir_status check_folder(const char *path, struct weir_error *error)
-{
-	DIR *folder = opendir(path);
-	if (folder == NULL && errno == ENOENT)
-		return WEIR_OK;
-	if (folder == NULL)
-		return error_set(error, WEIR_FATAL, "xapian: cannot open the folder %s (%s)", path,
-				 strerror(errno));
-	weir_status status = WEIR_OK;
-	for (struct dirent *entry = readdir(folder); entry != NULL && status == WEIR_OK;
-	     entry = readdir(folder))
-		if (!is_expected(entry->d_name))
-			status = error_set(error, WEIR_FATAL,
-					   "xapian: the folder %s is not an index of Xapian: it "
-					   "holds %s; set another path",
-					   path, entry->d_name);
-	closedir(folder);
-	return status;
-}
-
 weir_status writer_open(struct weir_instance *instance, struct weir_error *error)
 {
 	weir_status status = make_parents(instance->path, error);
 	if (status == WEIR_OK)
-		status = check_folder(instance->path, error);
+		status = folder_check(instance->path, error);
 	if (status == WEIR_OK)
 		status = xapian_open(instance->path, true, &instance->database, error);
 	bool is_new = false;

@@ -2,12 +2,14 @@
 #include "xapian_c.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <new>
 #include <string>
 #include <vector>
 
+#include <unistd.h>
 #include <xapian.h>
 
 #include "error.h"
@@ -115,10 +117,25 @@ void drop_writer(struct xapian_database *database) noexcept
 	database->writer.reset();
 }
 
+/* Its first commit ends with the file iamglass; from then on that file is always there. */
+bool was_ever_committed(const std::string &path)
+{
+	return access((path + "/iamglass").c_str(), F_OK) == 0 || errno != ENOENT;
+}
+
+/* What a process left that was killed while it created the index is no index, and is in the way of
+ * one. Xapian locks before it overwrites. */
 void open_writer(struct xapian_database *database)
 {
-	database->writer = std::make_unique<Xapian::WritableDatabase>(
-		database->path, Xapian::DB_CREATE_OR_OPEN | Xapian::DB_BACKEND_GLASS);
+	try {
+		database->writer = std::make_unique<Xapian::WritableDatabase>(
+			database->path, Xapian::DB_CREATE_OR_OPEN | Xapian::DB_BACKEND_GLASS);
+	} catch (const Xapian::DatabaseOpeningError &) {
+		if (was_ever_committed(database->path))
+			throw;
+		database->writer = std::make_unique<Xapian::WritableDatabase>(
+			database->path, Xapian::DB_CREATE_OR_OVERWRITE | Xapian::DB_BACKEND_GLASS);
+	}
 	database->writer->begin_transaction(true);
 }
 

@@ -6,8 +6,8 @@
 /* A few answers live beside each other, so that two may stand in one assertion. */
 static char *next_answer(void)
 {
-	static char answers[8][65536];
-	static unsigned next;
+	static _Thread_local char answers[8][65536];
+	static _Thread_local unsigned next;
 	char *answer = answers[next++ % 8];
 	answer[0] = '\0';
 	return answer;
@@ -171,8 +171,7 @@ const char *matches(weir_session *session, const struct weir_query *query)
 	return filtered(session, query, NULL);
 }
 
-/* Reads "price -tag relevance" into keys; returns how many. */
-static size_t read_sort(const char *sort, struct weir_sort_key keys[8])
+size_t read_sort(const char *sort, struct weir_sort_key keys[8])
 {
 	char copy[256], *rest = NULL;
 	size_t count = 0;
@@ -191,8 +190,9 @@ static size_t read_sort(const char *sort, struct weir_sort_key keys[8])
 	return count;
 }
 
-const char *ordered(weir_session *session, const struct weir_query *query, const char *sort,
-		    size_t offset, size_t limit)
+const char *ordered_filtered(weir_session *session, const struct weir_query *query,
+			     const struct weir_query *filter, const char *sort, size_t offset,
+			     size_t limit)
 {
 	char *answer = next_answer();
 	struct weir_sort_key keys[8];
@@ -201,6 +201,7 @@ const char *ordered(weir_session *session, const struct weir_query *query, const
 		pointers[i] = &keys[i];
 	struct weir_search search = {
 		.query = query,
+		.filter = filter,
 		.sort = pointers,
 		.sort_count = read_sort(sort, keys),
 		.offset = offset,
@@ -210,4 +211,10 @@ const char *ordered(weir_session *session, const struct weir_query *query, const
 	MUST(backend->search(session, &search, on_hit, answer, &result, &error));
 	ck_assert_uint_le(count_words(answer), limit);
 	return answer;
+}
+
+const char *ordered(weir_session *session, const struct weir_query *query, const char *sort,
+		    size_t offset, size_t limit)
+{
+	return ordered_filtered(session, query, NULL, sort, offset, limit);
 }

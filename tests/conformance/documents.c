@@ -6,8 +6,7 @@ static size_t length_of(const char *text, size_t length)
 	return length != 0 ? length : strlen(text);
 }
 
-/* The item's values; returns how many. */
-static size_t values_of(const struct item *item, struct weir_value values[FIELD_COUNT])
+size_t item_values(const struct item *item, struct weir_value values[FIELD_COUNT])
 {
 	const char *texts[] = {item->title, item->body,	 item->place, item->tag,
 			       item->code,  item->price, item->day,   item->free};
@@ -15,7 +14,9 @@ static size_t values_of(const struct item *item, struct weir_value values[FIELD_
 	for (int field = 0; field < FIELD_COUNT; field++) {
 		if (texts[field] == NULL)
 			continue;
-		size_t given = field == TAG ? item->tag_length : 0;
+		size_t given = field == TITLE ? item->title_length
+			       : field == TAG ? item->tag_length
+					      : 0;
 		values[count++] = (struct weir_value){
 			.field = field,
 			.type = collection.fields[field]->type,
@@ -28,23 +29,22 @@ static size_t values_of(const struct item *item, struct weir_value values[FIELD_
 	return count;
 }
 
-struct revision {
-	void *bytes;
-	size_t length;
-};
-
 static int on_revision(void *context, size_t index, int is_found, const void *state,
 		       size_t state_length, const void *bytes, size_t length)
 {
 	struct revision *revision = (struct revision *)context + index;
 	(void)is_found, (void)state, (void)state_length;
-	if (length == 0)
-		return 0;
-	revision->bytes = malloc(length);
-	ck_assert_ptr_nonnull(revision->bytes);
-	memcpy(revision->bytes, bytes, length);
+	ck_assert_uint_le(length, sizeof(revision->bytes));
+	if (length > 0)
+		memcpy(revision->bytes, bytes, length);
 	revision->length = length;
 	return 0;
+}
+
+void fetch_revision(weir_instance *writer, const char *id, struct revision *revision)
+{
+	size_t length = strlen(id);
+	MUST(backend->fetch(writer, &id, &length, 1, on_revision, revision, &error));
 }
 
 /* What put_items holds of an item while it applies it. */
@@ -64,12 +64,12 @@ static void fill_put(struct put *put, const struct item *item, const struct revi
 		.kind = item->hidden ? WEIR_KIND_HIDDEN : WEIR_KIND_LIVE,
 		.version = item->version,
 		.applied_at = item->applied_at,
-		.revision = revision->length > 0 ? revision->bytes : "",
+		.revision = revision->bytes,
 		.revision_length = revision->length,
 		.state = state,
 		.state_length = length_of(state, item->state_length),
 		.values = put->pointers,
-		.value_count = item->hidden ? 0 : values_of(item, put->values),
+		.value_count = item->hidden ? 0 : item_values(item, put->values),
 	};
 	for (size_t i = 0; i < FIELD_COUNT; i++)
 		put->pointers[i] = &put->values[i];
@@ -80,7 +80,7 @@ static void fetch_revisions(weir_instance *writer, const struct item *items, siz
 {
 	const char **ids = calloc(count, sizeof(*ids));
 	size_t *lengths = calloc(count, sizeof(*lengths));
-	ck_assert(ids != NULL && lengths != NULL);
+	ck_assert(count == 0 || (ids != NULL && lengths != NULL));
 	for (size_t i = 0; i < count; i++) {
 		ids[i] = items[i].id;
 		lengths[i] = length_of(items[i].id, items[i].id_length);
@@ -90,14 +90,13 @@ static void fetch_revisions(weir_instance *writer, const struct item *items, siz
 	free(lengths);
 }
 
-void put_items(weir_instance *writer, const struct item *items, size_t count, uint32_t *kinds)
+static void apply_revised(weir_instance *writer, const struct item *items, size_t count,
+			  const struct revision *revisions, uint32_t *kinds)
 {
 	struct put *puts = calloc(count, sizeof(*puts));
-	struct revision *revisions = calloc(count, sizeof(*revisions));
 	const struct weir_document **documents = calloc(count, sizeof(*documents));
 	struct weir_verdict **verdicts = calloc(count, sizeof(*verdicts));
-	ck_assert(puts != NULL && revisions != NULL && documents != NULL && verdicts != NULL);
-	fetch_revisions(writer, items, count, revisions);
+	ck_assert(count == 0 || (puts != NULL && documents != NULL && verdicts != NULL));
 	for (size_t i = 0; i < count; i++) {
 		fill_put(&puts[i], &items[i], &revisions[i]);
 		documents[i] = &puts[i].document;
@@ -108,12 +107,27 @@ void put_items(weir_instance *writer, const struct item *items, size_t count, ui
 		kinds[i] = puts[i].verdict.kind;
 		if (kinds[i] == WEIR_REJECTED)
 			ck_assert_str_ne(puts[i].verdict.reason, "");
-		free(revisions[i].bytes);
 	}
 	free((void *)documents);
 	free(verdicts);
-	free(revisions);
 	free(puts);
+}
+
+void put_items(weir_instance *writer, const struct item *items, size_t count, uint32_t *kinds)
+{
+	struct revision *revisions = calloc(count, sizeof(*revisions));
+	ck_assert(count == 0 || revisions != NULL);
+	fetch_revisions(writer, items, count, revisions);
+	apply_revised(writer, items, count, revisions, kinds);
+	free(revisions);
+}
+
+uint32_t put_revised(weir_instance *writer, const struct item *item,
+		     const struct revision *revision)
+{
+	uint32_t kind;
+	apply_revised(writer, item, 1, revision, &kind);
+	return kind;
 }
 
 uint32_t put_item(weir_instance *writer, const struct item *item)
@@ -123,13 +137,55 @@ uint32_t put_item(weir_instance *writer, const struct item *item)
 	return kind;
 }
 
+enum { LATER_LIMIT = 400 };
+static struct item later[LATER_LIMIT];
+static size_t later_count;
+
+/* The texts of an item, to be copied and freed. */
+static const char **text_of(struct item *item, size_t index)
+{
+	const char **texts[] = {&item->id,   &item->title, &item->body, &item->place, &item->tag,
+				&item->code, &item->price, &item->day,	&item->free,  &item->state};
+	return index < sizeof(texts) / sizeof(texts[0]) ? texts[index] : NULL;
+}
+
+void flush_later(weir_instance *writer)
+{
+	uint32_t kinds[LATER_LIMIT];
+	put_items(writer, later, later_count, kinds);
+	for (size_t i = 0; i < later_count; i++) {
+		ck_assert_uint_eq(kinds[i], WEIR_ACCEPTED);
+		for (size_t j = 0; text_of(&later[i], j) != NULL; j++)
+			free((void *)*text_of(&later[i], j));
+	}
+	later_count = 0;
+}
+
+void put_later(weir_instance *writer, const struct item *item)
+{
+	bool twice = false;
+	for (size_t i = 0; i < later_count && !twice; i++)
+		twice = strcmp(later[i].id, item->id) == 0;
+	if (twice || later_count == LATER_LIMIT)
+		flush_later(writer);
+	struct item *copy = &later[later_count++];
+	*copy = *item;
+	for (size_t i = 0; text_of(copy, i) != NULL; i++) {
+		const char **text = text_of(copy, i);
+		if (*text != NULL)
+			ck_assert_ptr_nonnull(*text = strdup(*text));
+	}
+}
+
 void commit(weir_instance *writer)
 {
+	flush_later(writer);
 	MUST(backend->commit(writer, NULL, 0, &error));
 }
 
 void commit_at(weir_instance *writer, const char *topic, int32_t partition, int64_t next_offset)
 {
+	flush_later(writer);
 	struct weir_position position = {"cluster", topic, "topic-id", partition, next_offset};
 	const struct weir_position *pointers[] = {&position};
 	MUST(backend->commit(writer, pointers, 1, &error));

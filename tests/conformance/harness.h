@@ -59,9 +59,9 @@ weir_session *open_session(weir_instance *instance);
 struct item {
 	const char *id;
 	const char *title, *body, *place, *tag, *code;
-	const char *price, *day, *free; /* written as numbers */
-	size_t tag_length;		/* 0: up to the NUL */
-	size_t id_length;		/* the same */
+	const char *price, *day, *free;	 /* written as numbers */
+	size_t title_length, tag_length; /* 0: up to the NUL */
+	size_t id_length;		 /* the same */
 	bool hidden;
 	int64_t version, applied_at;
 	const char *state;   /* NULL: the id */
@@ -76,7 +76,24 @@ void commit(weir_instance *writer); /* without positions */
 void commit_at(weir_instance *writer, const char *topic, int32_t partition, int64_t next_offset);
 uint64_t refresh(weir_session *session); /* the generation */
 
-/* Answers as text; it lives until the next but seven of them. */
+/* As put_item for many, a few hundred in one call: put when there are enough, and before a commit.
+ * What the item points to is copied. All of them must be accepted. */
+void put_later(weir_instance *writer, const struct item *item);
+void flush_later(weir_instance *writer);
+#define LATER(writer, ...) put_later(writer, &(struct item){__VA_ARGS__})
+/* The item's values; what they point to is the item's. Returns how many. */
+size_t item_values(const struct item *item, struct weir_value values[FIELD_COUNT]);
+
+/* An opaque revision, and an apply that hands in this one. */
+struct revision {
+	char bytes[256];
+	size_t length;
+};
+void fetch_revision(weir_instance *writer, const char *id, struct revision *revision);
+uint32_t put_revised(weir_instance *writer, const struct item *item,
+		     const struct revision *revision); /* the verdict */
+
+/* Answers as text; it lives until the next but seven of them, in the calling thread. */
 const char *fetched(weir_instance *writer, const char *id); /* the state; "-" for none */
 const char *positions(weir_instance *writer);		    /* "cluster/topic/0=17 ..." sorted */
 const char *session_places(weir_session *session);
@@ -108,6 +125,11 @@ void queries_free(void);
 const char *matches(weir_session *session, const struct weir_query *query);
 const char *filtered(weir_session *session, const struct weir_query *query,
 		     const struct weir_query *filter);
+const char *ordered_filtered(weir_session *session, const struct weir_query *query,
+			     const struct weir_query *filter, const char *sort, size_t offset,
+			     size_t limit);
+/* Reads "price -tag relevance" into keys; returns how many. */
+size_t read_sort(const char *sort, struct weir_sort_key keys[8]);
 /* The ids in the order of the answer. sort: "price -tag relevance", "" for by score. */
 const char *ordered(weir_session *session, const struct weir_query *query, const char *sort,
 		    size_t offset, size_t limit);

@@ -45,11 +45,14 @@ static const char usage[] =
 static void add_all_cases(void)
 {
 	add_manifest_cases();
+	add_lifecycle_cases();
 	add_writing_cases();
+	add_poison_cases();
+	add_atomicity_cases();
+	add_durability_cases();
+	add_reading_cases();
 	add_matching_cases();
 	add_ordering_cases();
-	add_reading_cases();
-	add_crashing_cases();
 	add_random_cases();
 }
 

@@ -21,17 +21,8 @@ START_TEST(test_manifest)
 }
 END_TEST
 
-START_TEST(test_close_takes_nothing)
-{
-	backend->close(NULL);
-	if (backend->session_close != NULL)
-		backend->session_close(NULL);
-}
-END_TEST
-
 void add_manifest_cases(void)
 {
 	suite_area("manifest", NULL, NULL);
 	suite_add(test_manifest, 0);
-	suite_add(test_close_takes_nothing, 0);
 }

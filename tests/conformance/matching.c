@@ -1,35 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * matching.c - which documents a query finds. */
-#include "harness.h"
+#include "fixture.h"
 #include "suite.h"
 
 #include <stdio.h>
-
-static weir_instance *writer, *reader;
-static weir_session *session;
-
-/* Commits what was put and looks at it. */
-static void look(void)
-{
-	commit(writer);
-	reader = open_reader();
-	session = open_session(reader);
-}
-
-static void setup(void)
-{
-	writer = open_writer();
-	session = NULL;
-	reader = NULL;
-}
-
-static void teardown(void)
-{
-	if (backend->session_close != NULL)
-		backend->session_close(session);
-	backend->close(reader);
-	backend->close(writer);
-}
 
 START_TEST(test_term)
 {
@@ -488,7 +462,7 @@ END_TEST
 
 void add_matching_cases(void)
 {
-	suite_area("matching", setup, teardown);
+	suite_area("matching", fixture_setup, fixture_teardown);
 	suite_add(test_term, WEIR_CAN_SEARCH);
 	suite_add(test_any_field_is_those_searched, WEIR_CAN_SEARCH);
 	suite_add(test_other_forms, WEIR_CAN_SEARCH);

@@ -1,33 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * ordering.c - scores, sorting and paging. */
-#include "harness.h"
+#include "fixture.h"
 #include "suite.h"
 
 #include <stdio.h>
-
-static weir_instance *writer, *reader;
-static weir_session *session;
-
-static void look(void)
-{
-	commit(writer);
-	reader = open_reader();
-	session = open_session(reader);
-}
-
-static void setup(void)
-{
-	writer = open_writer();
-	session = NULL;
-	reader = NULL;
-}
-
-static void teardown(void)
-{
-	backend->session_close(session);
-	backend->close(reader);
-	backend->close(writer);
-}
 
 START_TEST(test_sort_by_number)
 {
@@ -293,7 +269,7 @@ END_TEST
 
 void add_ordering_cases(void)
 {
-	suite_area("ordering", setup, teardown);
+	suite_area("ordering", fixture_setup, fixture_teardown);
 	suite_add(test_sort_by_number, WEIR_CAN_SEARCH);
 	suite_add(test_sort_by_date, WEIR_CAN_SEARCH);
 	suite_add(test_sort_by_text, WEIR_CAN_SEARCH);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #define ROOM_COUNT 4096
-static void *rooms[ROOM_COUNT];
-static size_t room_count;
+static _Thread_local void *rooms[ROOM_COUNT];
+static _Thread_local size_t room_count;
 
 static void *room(size_t size)
 {

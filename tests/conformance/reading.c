@@ -11,48 +11,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-START_TEST(test_missing_index)
-{
-	weir_instance *reader = NULL;
-	struct weir_error error = {""};
-	ck_assert_int_eq(try_open(WEIR_MODE_READER, &collection, &reader, &error), WEIR_RETRY);
-	ck_assert_str_ne(error.message, "");
-	ck_assert_ptr_null(strchr(error.message, '\n'));
-	ck_assert_int_eq(try_open(WEIR_MODE_READER, &collection, &reader, &error), WEIR_RETRY);
-	backend->close(open_writer());
-	reader = open_reader();
-	weir_session *session = open_session(reader);
-	ck_assert_str_eq(matches(session, all()), "");
-	ck_assert_str_eq(matches(session, term(ANY, "x")), "");
-	ck_assert_str_eq(ordered(session, all(), "-price", 0, 10), "");
-	ck_assert_str_eq(scanned(session, ""), "");
-	ck_assert_str_eq(session_places(session), "");
-	backend->session_close(session);
-	backend->close(reader);
-}
-END_TEST
-
-START_TEST(test_another_schema)
-{
-	weir_instance *writer = open_writer(), *other = NULL;
-	PUT(writer, .id = "a", .title = "One");
-	commit_at(writer, "created", 0, 1);
-	backend->close(writer);
-	struct weir_schema changed = collection;
-	changed.fingerprint = "0ther";
-	struct weir_error error = {""};
-	ck_assert_int_eq(try_open(WEIR_MODE_READER, &changed, &other, &error), WEIR_FATAL);
-	ck_assert_str_ne(error.message, "");
-	error.message[0] = '\0';
-	ck_assert_int_eq(try_open(WEIR_MODE_WRITER, &changed, &other, &error), WEIR_FATAL);
-	ck_assert_str_ne(error.message, "");
-	writer = open_writer();
-	ck_assert_str_eq(fetched(writer, "a"), "a");
-	ck_assert_str_eq(positions(writer), "cluster/created/0=1");
-	backend->close(writer);
-}
-END_TEST
-
 START_TEST(test_get)
 {
 	weir_instance *writer = open_writer();
@@ -88,7 +46,8 @@ START_TEST(test_one_generation)
 	uint64_t first = refresh(session);
 	ck_assert_uint_eq(refresh(session), first);
 	PUT(writer, .id = "b", .title = "red");
-	ck_assert_uint_eq(refresh(session), first);
+	if (harness_can(WEIR_CAN_COMMIT_POSITIONS))
+		ck_assert_uint_eq(refresh(session), first);
 	ck_assert_str_eq(matches(session, term(ANY, "red")), "a");
 	commit_at(writer, "created", 0, 2);
 	ck_assert_str_eq(matches(session, term(ANY, "red")), "a");
@@ -257,7 +216,8 @@ START_TEST(test_search_while_commits_happen)
 		}
 		ck_assert_msg(status == WEIR_OK, "%s", error.message);
 		ck_assert_uint_eq(result.total, (uint64_t)hits);
-		ck_assert_uint_eq(result.total % 2, 0);
+		if (harness_can(WEIR_CAN_COMMIT_POSITIONS))
+			ck_assert_uint_eq(result.total % 2, 0);
 		ck_assert_uint_ge(result.total, seen);
 		seen = result.total;
 		ck_assert(!over || seen == 2 * ROUNDS);
@@ -269,15 +229,237 @@ START_TEST(test_search_while_commits_happen)
 }
 END_TEST
 
+static int on_id(void *context, const struct weir_hit *hit)
+{
+	char *answer = context;
+	strncat(answer, hit->id, hit->id_length);
+	strcat(answer, ",");
+	return 0;
+}
+
+static int on_state_of(void *context, const struct weir_hit *hit)
+{
+	snprintf(context, 256, "%.*s", (int)hit->state_length, (const char *)hit->state);
+	return 0;
+}
+
+static int on_scanned(void *context, const char *id, size_t id_length, int64_t version,
+		      uint32_t kind)
+{
+	char *answer = context;
+	(void)kind;
+	if (id[0] == 'a')
+		answer[0] = '\0';
+	size_t at = strlen(answer);
+	snprintf(answer + at, 256 - at, "%.*s%d", (int)id_length, id, (int)version);
+	return 0;
+}
+
+/* An engine that cannot hold a generation for long may say so, and nothing else. */
+static bool is_same_or_retry(weir_session *session)
+{
+	struct weir_error error = {""};
+	struct weir_search search = {.query = all(), .limit = 10};
+	struct weir_search_result result = {0};
+	char answer[256] = "";
+	weir_status status = backend->search(session, &search, on_id, answer, &result, &error);
+	if (status == WEIR_OK) {
+		ck_assert_str_eq(answer, "a,b,");
+		status = backend->get(session, "a", 1, on_state_of, answer, &error);
+	}
+	if (status == WEIR_OK) {
+		ck_assert_str_eq(answer, "old");
+		status = backend->scan(session, "", 0, on_scanned, answer, &error);
+	}
+	if (status == WEIR_OK) {
+		ck_assert_str_eq(answer, "a1b1c1");
+		ck_assert_str_eq(session_places(session), "cluster/created/0=1");
+		return true;
+	}
+	ck_assert_msg(status == WEIR_RETRY, "%s", error.message);
+	ck_assert_str_ne(error.message, "");
+	return false;
+}
+
+START_TEST(test_one_generation_for_every_operation)
+{
+	weir_instance *writer = open_writer();
+	PUT(writer, .id = "a", .title = "red", .version = 1, .state = "old");
+	PUT(writer, .id = "b", .title = "red", .version = 1);
+	PUT(writer, .id = "c", .hidden = true, .version = 1);
+	commit_at(writer, "created", 0, 1);
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	uint64_t first = refresh(session);
+	ck_assert(is_same_or_retry(session));
+	for (int i = 2; i < 8; i++) {
+		PUT(writer, .id = "a", .title = "green", .version = i, .state = "new");
+		PUT(writer, .id = "b", .hidden = true, .version = i);
+		PUT(writer, .id = "c", .title = "red", .version = i);
+		commit_at(writer, "created", 0, i);
+		is_same_or_retry(session);
+	}
+	ck_assert_uint_ne(refresh(session), first);
+	ck_assert_str_eq(scanned(session, ""), "a@7 b@7h c@7");
+	ck_assert_str_eq(matches(session, term(ANY, "red")), "c");
+	ck_assert_str_eq(session_places(session), "cluster/created/0=7");
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
+/* A generation says whether a cached answer still holds: it is another after each commit that
+ * changed something, and none comes twice. */
+START_TEST(test_generations)
+{
+	uint64_t seen[12];
+	weir_instance *writer = open_writer();
+	commit_at(writer, "created", 0, 1);
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	for (int i = 0; i < 12; i++) {
+		if (i % 3 == 0)
+			commit_at(writer, "created", 0, i + 2);
+		else
+			PUT(writer, .id = "a", .title = "red", .hidden = i % 3 == 1);
+		commit(writer);
+		seen[i] = refresh(session);
+		commit(writer);
+		ck_assert_uint_eq(refresh(session), seen[i]);
+		for (int j = 0; j < i; j++)
+			ck_assert_uint_ne(seen[j], seen[i]);
+	}
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
+START_TEST(test_get_of_odd_ids)
+{
+	const char *ids[] = {"a b", "A", "\xC3\xA4", "a/b?c=d&e", "\"quoted\"", "a'b", "100%", "*"};
+	weir_instance *writer = open_writer();
+	for (size_t i = 0; i < 8; i++)
+		PUT(writer, .id = ids[i], .title = "odd");
+	commit(writer);
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	char expected[64];
+	for (size_t i = 0; i < 8; i++) {
+		snprintf(expected, sizeof(expected), "%s@0", ids[i]);
+		ck_assert_str_eq(found(session, ids[i]), expected);
+	}
+	ck_assert_str_eq(found(session, "a"), "-");
+	ck_assert_str_eq(found(session, "a*"), "-");
+	ck_assert_str_eq(found(session, "**"), "-");
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
+static int on_page(void *context, const char *id, size_t id_length, int64_t version, uint32_t kind)
+{
+	char *last = context;
+	ck_assert_uint_eq(id_length, 6);
+	ck_assert_int_gt(memcmp(id, last, 6), 0);
+	ck_assert_int_eq(version, strtoll(id + 2, NULL, 10));
+	ck_assert_uint_eq(kind, version % 3 == 0 ? WEIR_KIND_HIDDEN : WEIR_KIND_LIVE);
+	memcpy(last, id, 6);
+	return version % 100 == 99; /* the page is full */
+}
+
+/* As `weir verify` reads it: on from behind the last id, page by page, over many commits. */
+START_TEST(test_scan_by_pages)
+{
+	enum { COUNT = 1500 };
+	char id[16], last[8] = "id", from[16] = "";
+	weir_instance *writer = open_writer();
+	for (int i = 0; i < COUNT; i++) {
+		int number = i * 607 % COUNT;
+		snprintf(id, sizeof(id), "id%04d", number);
+		PUT(writer, .id = id, .title = "scanned", .version = number,
+		    .hidden = number % 3 == 0);
+		if (i % 300 == 0)
+			commit(writer);
+	}
+	commit(writer);
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	for (int page = 0; page < COUNT / 100; page++) {
+		MUST(backend->scan(session, from, page == 0 ? 0 : 7, on_page, last, &error));
+		ck_assert_int_eq(atoi(last + 2), page * 100 + 99);
+		memcpy(from, last, 6);
+		from[6] = '\0'; /* the next id in byte order */
+	}
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
+static int on_state_line(void *context, const char *id, size_t id_length, int64_t version,
+			 uint32_t kind, const void *state, size_t state_length)
+{
+	char *answer = context;
+	size_t at = strlen(answer);
+	snprintf(answer + at, 512 - at, "%s%.*s@%d%s=%.*s", at > 0 ? " " : "", (int)id_length, id,
+		 (int)version, kind == WEIR_KIND_HIDDEN ? "h" : "", (int)state_length,
+		 (const char *)state);
+	return strstr(answer, "stop") != NULL;
+}
+
+static const char *states(weir_session *session, const char *from)
+{
+	static char answers[4][512];
+	static unsigned next;
+	char *answer = answers[next++ % 4];
+	answer[0] = '\0';
+	MUST(backend->scan_states(session, from, strlen(from), on_state_line, answer, &error));
+	return answer;
+}
+
+START_TEST(test_scan_states)
+{
+	weir_instance *writer = open_writer();
+	PUT(writer, .id = "b", .title = "x", .version = 2, .state = "two");
+	PUT(writer, .id = "a", .hidden = true, .version = -1, .state = "one");
+	PUT(writer, .id = "c", .title = "x", .version = 3, .state = "three");
+	commit(writer);
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	ck_assert_str_eq(states(session, ""), "a@-1h=one b@2=two c@3=three");
+	PUT(writer, .id = "b", .hidden = true, .version = 4, .state = "stop");
+	PUT(writer, .id = "a", .title = "x", .version = 5, .state = "risen");
+	commit(writer);
+	ck_assert_str_eq(states(session, "b"), "b@2=two c@3=three");
+	refresh(session);
+	ck_assert_str_eq(states(session, ""), "a@5=risen b@4h=stop");
+	ck_assert_str_eq(states(session, "b\x01"), "c@3=three");
+	ck_assert_str_eq(states(session, "d"), "");
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
 void add_reading_cases(void)
 {
-	suite_area("reading", NULL, NULL);
-	suite_add(test_missing_index, WEIR_CAN_SEARCH);
-	suite_add(test_another_schema, WEIR_CAN_SEARCH);
-	suite_add(test_get, WEIR_CAN_SEARCH);
+	suite_area("snapshot reads", NULL, NULL);
 	suite_add(test_one_generation, WEIR_CAN_SEARCH);
+	suite_add(test_one_generation_for_every_operation, WEIR_CAN_SEARCH);
 	suite_add(test_sessions_see_their_own, WEIR_CAN_SEARCH);
-	suite_add(test_scan, WEIR_CAN_SEARCH);
-	suite_add(test_cancel, WEIR_CAN_SEARCH);
+	suite_add(test_generations, WEIR_CAN_SEARCH);
 	suite_add(test_search_while_commits_happen, WEIR_CAN_SEARCH);
+	suite_area("get", NULL, NULL);
+	suite_add(test_get, WEIR_CAN_SEARCH);
+	suite_add(test_get_of_odd_ids, WEIR_CAN_SEARCH);
+	suite_area("scan", NULL, NULL);
+	suite_add(test_scan, WEIR_CAN_SEARCH);
+	suite_add(test_scan_by_pages, WEIR_CAN_SEARCH);
+	suite_area("scan of states", NULL, NULL);
+	suite_add(test_scan_states, WEIR_CAN_SCAN_STATES);
+	suite_area("cancelling", NULL, NULL);
+	suite_add(test_cancel, WEIR_CAN_SEARCH);
 }

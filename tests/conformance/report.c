@@ -86,6 +86,8 @@ static void write_cases(struct jsonout *json)
 		write_field(json, "case", suite_case_name(one));
 		write_field(json, "result", result_names[one->result]);
 		write_field(json, "reason", one->reason[0] != '\0' ? one->reason : NULL);
+		jsonout_name(json, "seconds");
+		jsonout_double(json, one->seconds, 3);
 		jsonout_end(json, '}');
 	}
 	jsonout_end(json, ']');

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -101,6 +102,13 @@ static void describe(struct test_case *one, TestResult *result)
 			*at = ' ';
 }
 
+static double now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 static void run(struct test_case *one)
 {
 	Suite *suite = suite_create(one->area->name);
@@ -111,7 +119,9 @@ static void run(struct test_case *one)
 	tcase_add_test(group, one->test);
 	suite_add_tcase(suite, group);
 	SRunner *runner = srunner_create(suite);
+	double begun = now();
 	srunner_run_all(runner, CK_SILENT);
+	one->seconds = now() - begun;
 	one->result = srunner_ntests_failed(runner) == 0 ? RESULT_PASSED : RESULT_FAILED;
 	if (one->result == RESULT_FAILED) {
 		TestResult **results = srunner_failures(runner);

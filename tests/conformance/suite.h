@@ -27,6 +27,7 @@ struct test_case {
 	const TTest *test;
 	uint64_t needs;
 	enum result result;
+	double seconds;
 	char reason[1024]; /* one line; FAILED and SKIPPED */
 };
 
@@ -48,11 +49,14 @@ size_t suite_run(const char *only, uint64_t offered, void (*before)(size_t numbe
 
 /* Every file of cases. */
 void add_manifest_cases(void);
+void add_lifecycle_cases(void);
 void add_writing_cases(void);
+void add_poison_cases(void);
+void add_atomicity_cases(void);
+void add_durability_cases(void);
+void add_reading_cases(void);
 void add_matching_cases(void);
 void add_ordering_cases(void);
-void add_reading_cases(void);
-void add_crashing_cases(void);
 void add_random_cases(void);
 
 #endif
