@@ -25,6 +25,7 @@ int command_tail(int argc, char **argv);
 int command_topics(int argc, char **argv);
 int command_plugin(int argc, char **argv);
 int command_config(int argc, char **argv);
+int command_verify(int argc, char **argv);
 
 /* Prints "weir <command>: <message>" on stderr and answers the exit status that belongs to status.
  */

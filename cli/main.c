@@ -19,6 +19,7 @@ static const struct {
 	{"lag", "how far the index is behind the log, a line per partition", command_lag},
 	{"tail", "follows the topics, one line per message", command_tail},
 	{"topics", "create, list: the topics that Weir uses", command_topics},
+	{"verify", "compares the store with the index, and repairs the index", command_verify},
 	{"plugin", "list, info, check: the plug-ins, their parameters, the conformance suite",
 	 command_plugin},
 	{"config", "sample, reference, check: the configuration", command_config},
