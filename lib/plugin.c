@@ -404,7 +404,8 @@ static weir_status read_parameter(const struct config *config, const char *secti
 				    &value->integer, error);
 	if (status != WEIR_OK)
 		return status;
-	value->text = parameter->type == WEIR_PARAMETER_PATH
+	/* An empty path is none. */
+	value->text = parameter->type == WEIR_PARAMETER_PATH && text[0] != '\0'
 			      ? config_absolute(config, section, parameter->key, text)
 			      : strdup(text);
 	return value->text != NULL ? WEIR_OK : err_no_memory(error);

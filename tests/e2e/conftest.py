@@ -58,6 +58,32 @@ def own_kafka(tmp_path):
     broker.stop()
 
 
+@pytest.fixture(scope="session")
+def shared_opensearch(tmp_path_factory):
+    missing = processes.opensearch_missing()
+    if missing:
+        pytest.skip(missing)
+    node = processes.OpenSearch(tmp_path_factory.mktemp("opensearch")).start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def opensearch(shared_opensearch):
+    shared_opensearch.delete_indexes()
+    return shared_opensearch
+
+
+@pytest.fixture
+def own_opensearch(tmp_path):
+    missing = processes.opensearch_missing()
+    if missing:
+        pytest.skip(missing)
+    node = processes.OpenSearch(tmp_path / "opensearch").start()
+    yield node
+    node.kill()
+
+
 @pytest.fixture
 def make_system(tmp_path):
     systems = []

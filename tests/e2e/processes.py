@@ -26,6 +26,7 @@ import requests
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
 KAFKA_JARS = ROOT / "build-kafka" / "lib"
+OPENSEARCH = ROOT / "build-opensearch"
 TOPICS = ["events.created", "events.updated", "events.deleted"]
 DEADLINE = 120.0  # of a machine with other work too
 
@@ -224,6 +225,44 @@ class Kafka(Process):
         return messages
 
 
+class OpenSearch(Process):
+    """One OpenSearch node on a free port, or on the given one; its data survive kill and start."""
+
+    def __init__(self, folder, heap="512m", port=None, **settings):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        settings = {"transport.port": free_port(), **{k.replace("__", "."): v for k, v in settings.items()}}
+        super().__init__("opensearch", [
+            (OPENSEARCH / "java").read_text(), f"-Xms{heap}", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1",
+            "-cp", f"{OPENSEARCH / 'classes'}:{OPENSEARCH / 'lib'}/*", "OpenSearchNode",
+            self.folder / "node", self.port, *(f"{k}={v}" for k, v in settings.items())], self.folder)
+
+    def start(self):
+        super().start()
+        wait_for(self.answers, "OpenSearch to answer")
+        return self
+
+    def answers(self):
+        assert self.running(), f"OpenSearch ended:\n{self.log()[-3000:]}"
+        with contextlib.suppress(requests.ConnectionError):
+            health = requests.get(f"{self.url}/_cluster/health", timeout=5)
+            return health.status_code == 200 and health.json()["status"] in ("green", "yellow")
+        return False
+
+    def call(self, method, path, json=None, check=True):
+        answer = requests.request(method, f"{self.url}{path}", json=json, timeout=60)
+        assert not check or answer.status_code < 300, f"{method} {path}: {answer.text}"
+        return answer.json()
+
+    def delete_indexes(self):
+        """Removes every index of ours, so that tests can share one node."""
+        names = [n for n in self.call("GET", "/_alias") if not n.startswith(".")]
+        if names:
+            self.call("DELETE", "/" + ",".join(names))
+
+
 class Daemon(Process):
     """eventd, indexer or searchd on a free port."""
 
@@ -340,4 +379,11 @@ def kafka_missing():
         return "Apache Kafka's jars are not there: ./dev test resolves them with Maven"
     if shutil.which("java") is None:
         return "no java on this machine"
+    return None
+
+
+def opensearch_missing():
+    """Why a real OpenSearch node cannot be had here, or None."""
+    if not (OPENSEARCH / "complete").exists():
+        return "OpenSearch's jars are not there: ./dev test resolves them with Maven (needs a JDK 17 or newer)"
     return None
