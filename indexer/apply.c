@@ -44,7 +44,7 @@ struct applier {
 	char *unknown_types[TYPE_LIMIT]; /* logged already */
 	size_t unknown_type_count;
 	struct metric *steps[STEP_COUNT];
-	struct metric *commits, *documents;
+	struct metric *commits, *documents, *conflicts;
 	int64_t step_began;
 };
 
@@ -69,6 +69,9 @@ weir_status applier_create(const struct applier_options *options, struct applier
 				   "Commits of the engine.");
 	made->documents = metric_get(METRIC_COUNTER, "weir_indexer_documents_total", NULL,
 				     "Documents handed to the engine.");
+	made->conflicts = metric_get(METRIC_COUNTER, "weir_indexer_conflicts_total", NULL,
+				     "Documents that another indexer wrote in between: fetched, "
+				     "merged and applied again.");
 	*applier = made;
 	return WEIR_OK;
 }
@@ -365,6 +368,13 @@ static weir_status apply_chunk(struct applier *applier, struct batch *batch, siz
 	return status;
 }
 
+static weir_status check_may_write(const struct applier *applier, struct weir_error *error)
+{
+	return applier->options.may_write(applier->options.context)
+		       ? WEIR_OK
+		       : err_set(error, WEIR_AWAY, "the partitions belong to another indexer now");
+}
+
 /* The slots' groups are set; runs them until nobody else wrote between fetch and apply. */
 static weir_status run_chunk(struct applier *applier, struct batch *batch, size_t count,
 			     struct weir_error *error)
@@ -381,10 +391,13 @@ static weir_status run_chunk(struct applier *applier, struct batch *batch, size_
 		end_step(applier, STEP_MERGE);
 		size_t conflicts = 0;
 		if (status == WEIR_OK)
+			status = check_may_write(applier, error);
+		if (status == WEIR_OK)
 			status = apply_chunk(applier, batch, count, &conflicts, error);
 		end_step(applier, STEP_APPLY);
 		if (status != WEIR_OK)
 			return status;
+		metric_add(applier->conflicts, (int64_t)conflicts);
 		count = conflicts;
 	}
 	return WEIR_OK;
@@ -426,7 +439,7 @@ static weir_status deliver_letters(struct applier *applier, struct batch *batch,
 				    DELIVERY_WAIT_MS))
 		if (!applier->options.wait(applier->options.context))
 			return err_set(error, WEIR_AWAY,
-				       "stopped while dead letters could not be delivered");
+				       "given up while dead letters could not be delivered");
 	return WEIR_OK;
 }
 
@@ -477,6 +490,8 @@ static weir_status run(struct applier *applier, struct batch *batch, size_t from
 	if (status == WEIR_OK)
 		status = deliver_letters(applier, batch, from, to, error);
 	end_step(applier, STEP_DEAD_LETTER);
+	if (status == WEIR_OK)
+		status = check_may_write(applier, error);
 	if (status == WEIR_OK)
 		status = commit(applier, error);
 	end_step(applier, STEP_COMMIT);

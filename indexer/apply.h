@@ -11,6 +11,8 @@
 
 struct applier;
 
+/* Asked before anything is written: false, the partitions are another indexer's by now. */
+typedef bool (*applier_may_write)(void *context);
 /* Called while dead letters do not go out; answers false to give up (the process stops). */
 typedef bool (*applier_wait)(void *context);
 
@@ -19,6 +21,7 @@ struct applier_options {
 	const struct backend *backend;
 	struct progress *progress;
 	struct deadletters *deadletters;
+	applier_may_write may_write;
 	applier_wait wait;
 	void *context;
 };
@@ -28,7 +31,7 @@ weir_status applier_create(const struct applier_options *options, struct applier
 void applier_destroy(struct applier *applier); /* takes NULL */
 
 /* Commits the items [from, to). WEIR_RETRY: nothing of it is in the index, try again. WEIR_AWAY:
- * given up while dead letters could not be delivered. */
+ * given up because it may not write, or while dead letters could not be delivered. */
 weir_status applier_run(struct applier *applier, struct batch *batch, size_t from, size_t to,
 			struct weir_error *error) WEIR_MUST_CHECK;
 /* Makes a dead letter of an item whose document the engine cannot commit; the next run of it

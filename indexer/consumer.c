@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The group's protocol is the eager one with range assignment. Range gives partition n of every
+ * topic to the same member, so all messages of an event, which share its key, meet in one indexer
+ * and the indexers hardly ever conflict. (librdkafka 2.0.2, Debian 12's, can also crash when a
+ * cooperative member closes before its first rebalance.) */
 #include "consumer.h"
 
 #include <string.h>
@@ -9,14 +14,18 @@
 
 struct consumer {
 	rd_kafka_t *client;
+	const struct schema *schema;
 	struct progress *progress;
+	bool shared, subscribed, closing;
 	unsigned generation; /* of progress, that is assigned */
 	bool paused;
-	rd_kafka_topic_partition_list_t *ends; /* met, and not yet told */
+	bool revoked, lost;			   /* told by the group, and not yet answered */
+	rd_kafka_topic_partition_list_t *assigned; /* likewise; NULL: none */
+	rd_kafka_topic_partition_list_t *ends;	   /* met, and not yet told */
 	struct metric *errors;
 };
 
-static weir_status configure(const struct config *config, rd_kafka_conf_t **conf,
+static weir_status configure(const struct config *config, bool shared, rd_kafka_conf_t **conf,
 			     struct weir_error *error)
 {
 	static const char *const settings[][2] = {
@@ -29,15 +38,23 @@ static weir_status configure(const struct config *config, rd_kafka_conf_t **conf
 		{"allow.auto.create.topics", "false"},
 		{"fetch.error.backoff.ms", "100"},
 		{"reconnect.backoff.max.ms", "1000"},
+		{"partition.assignment.strategy", "range"},
 	};
-	/* Bounds on fetched and not yet indexed; given ones win. */
-	static const char *const defaults[][2] = {
-		{"queued.max.messages.kbytes", "16384"},
-		{"queued.min.messages", "20000"},
-		{"fetch.wait.max.ms", "100"},
-		/* Nobody joins the group; it is how long a commit waits for its coordinator. */
-		{"session.timeout.ms", "3000"},
-		{"heartbeat.interval.ms", "1000"},
+	/* Given ones win. */
+	static const char *const defaults[][3] = {
+		/* name, assigned, shared. Bounds on fetched and not yet indexed: */
+		{"queued.max.messages.kbytes", "16384", "16384"},
+		{"queued.min.messages", "20000", "20000"},
+		{"fetch.wait.max.ms", "100", "100"},
+		/* Assigned: nobody joins the group; it is how long a commit waits for its
+		 * coordinator. Shared: how long a dead member's partitions wait; brokers want 6 s
+		 * at least. */
+		{"session.timeout.ms", "3000", "6000"},
+		{"heartbeat.interval.ms", "1000", "500"},
+		/* One member that hangs in its engine does not hold up the others for minutes. */
+		{"max.poll.interval.ms", "60000", "60000"},
+		/* How soon a member sees new topics and partitions. */
+		{"topic.metadata.refresh.interval.ms", "300000", "5000"},
 	};
 	rd_kafka_conf_t *made = NULL;
 	weir_status status = kafka_configure(config, "indexer", &made, error);
@@ -47,7 +64,8 @@ static weir_status configure(const struct config *config, rd_kafka_conf_t **conf
 	for (size_t i = 0; status == WEIR_OK && i < sizeof(settings) / sizeof(settings[0]); i++)
 		status = kafka_set(made, settings[i][0], settings[i][1], error);
 	for (size_t i = 0; status == WEIR_OK && i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		status = kafka_set_default(config, made, defaults[i][0], defaults[i][1], error);
+		status = kafka_set_default(config, made, defaults[i][0],
+					   defaults[i][shared ? 2 : 1], error);
 	if (status != WEIR_OK) {
 		rd_kafka_conf_destroy(made);
 		return status;
@@ -56,18 +74,46 @@ static weir_status configure(const struct config *config, rd_kafka_conf_t **conf
 	return WEIR_OK;
 }
 
-weir_status consumer_create(const struct config *config, struct progress *progress,
-			    struct consumer **consumer, struct weir_error *error)
+/* Only notes what is wanted: this is called from the middle of any poll, and a batch may be on its
+ * way to the index. librdkafka waits for the answer. */
+static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t event,
+			 rd_kafka_topic_partition_list_t *partitions, void *context)
+{
+	struct consumer *consumer = context;
+	if (consumer->closing) {
+		rd_kafka_assign(client, NULL);
+		return;
+	}
+	if (consumer->assigned != NULL)
+		rd_kafka_topic_partition_list_destroy(consumer->assigned);
+	consumer->assigned = NULL;
+	if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+		consumer->assigned = rd_kafka_topic_partition_list_copy(partitions);
+		return;
+	}
+	consumer->revoked = true;
+	consumer->lost = consumer->lost || rd_kafka_assignment_lost(client) ||
+			 event != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS;
+}
+
+weir_status consumer_create(const struct config *config, const struct schema *schema,
+			    struct progress *progress, bool shared, struct consumer **consumer,
+			    struct weir_error *error)
 {
 	rd_kafka_conf_t *conf = NULL;
 	char reason[300];
-	weir_status status = configure(config, &conf, error);
+	weir_status status = configure(config, shared, &conf, error);
 	if (status != WEIR_OK)
 		return status;
 	struct consumer *made = calloc(1, sizeof(*made));
 	if (made == NULL) {
 		rd_kafka_conf_destroy(conf);
 		return err_no_memory(error);
+	}
+	if (shared) {
+		rd_kafka_conf_set_opaque(conf, made);
+		rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+		progress_share(progress, config_text(config, "kafka", "group"));
 	}
 	made->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
 	if (made->client == NULL) {
@@ -76,7 +122,9 @@ weir_status consumer_create(const struct config *config, struct progress *progre
 		return err_set(error, WEIR_INVALID, "[kafka]: %s", reason);
 	}
 	rd_kafka_poll_set_consumer(made->client);
+	made->schema = schema;
 	made->progress = progress;
+	made->shared = shared;
 	made->ends = rd_kafka_topic_partition_list_new(16);
 	made->errors = metric_get(METRIC_COUNTER, "weir_indexer_consumer_errors_total", NULL,
 				  "Errors that the Kafka consumer reported.");
@@ -88,7 +136,12 @@ void consumer_destroy(struct consumer *consumer)
 {
 	if (consumer == NULL)
 		return;
+	consumer->closing = true;
+	if (consumer_handover(consumer) != HANDOVER_NONE)
+		rd_kafka_assign(consumer->client, NULL);
 	rd_kafka_consumer_close(consumer->client);
+	if (consumer->assigned != NULL)
+		rd_kafka_topic_partition_list_destroy(consumer->assigned);
 	rd_kafka_topic_partition_list_destroy(consumer->ends);
 	rd_kafka_destroy(consumer->client);
 	free(consumer);
@@ -99,15 +152,82 @@ rd_kafka_t *consumer_client(struct consumer *consumer)
 	return consumer->client;
 }
 
+static void join_group(struct consumer *consumer)
+{
+	if (consumer->subscribed)
+		return;
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(4);
+	for (size_t i = 0; i < consumer->schema->message_count; i++) {
+		const char *topic = consumer->schema->messages[i].topic;
+		if (!rd_kafka_topic_partition_list_find(topics, topic, RD_KAFKA_PARTITION_UA))
+			rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
+	}
+	rd_kafka_resp_err_t failure = rd_kafka_subscribe(consumer->client, topics);
+	rd_kafka_topic_partition_list_destroy(topics);
+	consumer->subscribed = failure == RD_KAFKA_RESP_ERR_NO_ERROR;
+	if (!consumer->subscribed)
+		log_error("join", "reason=%s", rd_kafka_err2name(failure));
+}
+
+enum handover consumer_handover(const struct consumer *consumer)
+{
+	if (consumer->revoked)
+		return consumer->lost ? HANDOVER_LOST : HANDOVER_REVOKED;
+	return consumer->assigned != NULL ? HANDOVER_ASSIGNED : HANDOVER_NONE;
+}
+
+bool consumer_lost(const struct consumer *consumer)
+{
+	return consumer->shared && rd_kafka_assignment_lost(consumer->client);
+}
+
+/* librdkafka keeps a partition paused across assignments. */
+static rd_kafka_resp_err_t assign(struct consumer *consumer,
+				  const rd_kafka_topic_partition_list_t *list)
+{
+	consumer_pause(consumer, false);
+	consumer_forget_ends(consumer);
+	return rd_kafka_assign(consumer->client, list);
+}
+
+void consumer_give_up(struct consumer *consumer)
+{
+	rd_kafka_resp_err_t failure = assign(consumer, NULL);
+	progress_disown(consumer->progress);
+	log_info("revoke", "state=%s", consumer->lost ? "lost" : "given_up");
+	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+		log_error("revoke", "reason=%s", rd_kafka_err2name(failure));
+	consumer->revoked = consumer->lost = false;
+}
+
+weir_status consumer_take(struct consumer *consumer, struct weir_error *error)
+{
+	weir_status status = progress_own(consumer->progress, consumer->assigned, error);
+	if (status != WEIR_OK)
+		return status;
+	rd_kafka_topic_partition_list_t *list = progress_assignment(consumer->progress);
+	rd_kafka_resp_err_t failure = assign(consumer, list);
+	if (failure == RD_KAFKA_RESP_ERR_NO_ERROR)
+		log_info("assign", "partitions=%d", list->cnt);
+	else
+		log_error("assign", "reason=%s", rd_kafka_err2name(failure));
+	rd_kafka_topic_partition_list_destroy(list);
+	rd_kafka_topic_partition_list_destroy(consumer->assigned);
+	consumer->assigned = NULL;
+	return WEIR_OK;
+}
+
 void consumer_follow_log(struct consumer *consumer)
 {
+	if (consumer->shared) {
+		join_group(consumer);
+		return;
+	}
 	unsigned generation = progress_generation(consumer->progress);
 	if (generation == consumer->generation)
 		return;
 	rd_kafka_topic_partition_list_t *list = progress_assignment(consumer->progress);
-	/* librdkafka keeps a partition paused across assignments. */
-	consumer_pause(consumer, false);
-	rd_kafka_resp_err_t failure = rd_kafka_assign(consumer->client, list);
+	rd_kafka_resp_err_t failure = assign(consumer, list);
 	if (failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
 		consumer->generation = generation;
 		log_info("assign", "partitions=%d", list->cnt);
@@ -115,7 +235,6 @@ void consumer_follow_log(struct consumer *consumer)
 		log_error("assign", "reason=%s", rd_kafka_err2name(failure));
 	}
 	rd_kafka_topic_partition_list_destroy(list);
-	consumer_forget_ends(consumer);
 }
 
 static void note_end(struct consumer *consumer, const rd_kafka_message_t *message)

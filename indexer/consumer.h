@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * consumer.h - reads every partition of the schema's topics from where the index is.
+ * consumer.h - reads the partitions of the schema's topics from where the index is.
  *
- * Partitions are assigned, not subscribed to: an index has to hold all of them, and a restart after
- * a crash must not wait for a group to notice. The group's name only carries the committed offsets
- * that lag monitors read. Used by the indexing thread alone. */
+ * An index with one writer has to hold every partition, so all of them are assigned, and a restart
+ * after a crash need not wait for a group to notice; the group's name only carries the committed
+ * offsets that lag monitors read. An index that several indexers share (WEIR_CAN_SHARE) is fed by
+ * the members of the group, each with partitions of its own. Used by the indexing thread alone. */
 #ifndef CONSUMER_H
 #define CONSUMER_H
 
@@ -15,14 +16,32 @@
 
 struct consumer;
 
-weir_status consumer_create(const struct config *config, struct progress *progress,
-			    struct consumer **consumer, struct weir_error *error) WEIR_MUST_CHECK;
-void consumer_destroy(struct consumer *consumer); /* takes NULL */
+/* shared: partitions come from the group. */
+weir_status consumer_create(const struct config *config, const struct schema *schema,
+			    struct progress *progress, bool shared, struct consumer **consumer,
+			    struct weir_error *error) WEIR_MUST_CHECK;
+/* Takes NULL. Leaves the group, so that others need not wait for its timeout. */
+void consumer_destroy(struct consumer *consumer);
 rd_kafka_t *consumer_client(struct consumer *consumer);
 
-/* Assigns what progress knows by now, at the index's positions, when that is not what is assigned.
- * Only between batches: what was fetched and not committed is fetched again. */
+/* The cluster is known to progress. Assigns what progress knows by now, at the index's positions,
+ * when that is not what is assigned; shared: joins the group. Only between batches: what was
+ * fetched and not committed is fetched again. */
 void consumer_follow_log(struct consumer *consumer);
+
+/* Shared: what the group wants of this indexer. The others wait until it is answered. */
+enum handover {
+	HANDOVER_NONE,
+	HANDOVER_REVOKED,  /* to be given up, and may be committed before: consumer_give_up */
+	HANDOVER_LOST,	   /* somebody else may have them already: consumer_give_up */
+	HANDOVER_ASSIGNED, /* progress_load, then consumer_take */
+};
+enum handover consumer_handover(const struct consumer *consumer);
+void consumer_give_up(struct consumer *consumer);
+weir_status consumer_take(struct consumer *consumer, struct weir_error *error) WEIR_MUST_CHECK;
+/* The partitions are somebody else's by now; the next polls bring HANDOVER_LOST. */
+bool consumer_lost(const struct consumer *consumer);
+
 /* The next message, or NULL when none came in time. rd_kafka_message_destroy it. */
 rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms);
 /* The ends of partitions that were met since the last time; owned by the consumer and valid until

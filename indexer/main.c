@@ -67,7 +67,10 @@ static weir_status start(struct indexer *indexer, const struct config *config,
 	health_set_bad("topics", "the brokers were not asked yet");
 	status = progress_load(indexer->progress, &indexer->backend, error);
 	if (status == WEIR_OK)
-		status = consumer_create(config, indexer->progress, &indexer->consumer, error);
+		status = consumer_create(
+			config, indexer->schema, indexer->progress,
+			(indexer->backend.plugin->manifest->capabilities & WEIR_CAN_SHARE) != 0,
+			&indexer->consumer, error);
 	if (status == WEIR_OK)
 		status = deadletters_create(config, &indexer->deadletters, error);
 	if (status == WEIR_OK)

@@ -21,6 +21,7 @@ enum {
 	UPKEEP_BUDGET_MS = 50,
 };
 #define SECOND INT64_C(1000000)
+#define LOOK_PERIOD (3 * SECOND)
 
 struct pipeline {
 	struct pipeline_options options;
@@ -29,7 +30,9 @@ struct pipeline {
 	struct batch batch;
 	size_t batch_count, batch_bytes;
 	int64_t batch_time, retention;
-	int64_t next_second, next_minute; /* moment_monotonic */
+	int64_t next_second, next_look, next_minute; /* moment_monotonic */
+	bool shared;				     /* other indexers may feed the index too */
+	int take_tries; /* at reading the positions for partitions that the group gave */
 	bool unsynced, ungrouped;
 	bool failed;
 	struct log_once trouble;
@@ -73,20 +76,36 @@ static void serve(struct pipeline *pipeline, int timeout_ms)
 	}
 }
 
+static bool may_write(void *context)
+{
+	const struct pipeline *pipeline = context;
+	return !consumer_lost(pipeline->options.consumer);
+}
+
+/* The group moves partitions, and its other members wait for us. */
+static bool group_waits(const struct pipeline *pipeline)
+{
+	return consumer_handover(pipeline->options.consumer) != HANDOVER_NONE;
+}
+
 static bool wait_for_letters(void *context)
 {
 	serve(context, 0);
-	return !daemon_stopping();
+	return !daemon_stopping() && !group_waits(context);
 }
 
-/* Sleeps, served; returns early when the process stops. */
-static void back_off(struct pipeline *pipeline, int tries)
+static int64_t wait_before(int tries)
 {
 	int64_t wait = BACKOFF_FIRST_MS;
 	for (int i = 1; i < tries && wait < BACKOFF_LAST_MS; i++)
 		wait *= 2;
-	int64_t until =
-		moment_monotonic() + (wait < BACKOFF_LAST_MS ? wait : BACKOFF_LAST_MS) * 1000;
+	return (wait < BACKOFF_LAST_MS ? wait : BACKOFF_LAST_MS) * 1000;
+}
+
+/* Sleeps, served; returns early when the process stops or the group waits. */
+static void back_off(struct pipeline *pipeline, int tries)
+{
+	int64_t until = moment_monotonic() + wait_before(tries);
 	while (!daemon_stopping() && moment_monotonic() < until)
 		serve(pipeline, IDLE_WAIT_MS);
 }
@@ -113,7 +132,8 @@ static bool engine_commits(struct pipeline *pipeline)
 }
 
 /* Commits the items [from, to), however often it takes. A document that the engine cannot commit is
- * found by halving, so that it does not take its neighbours with it. False: stop. */
+ * found by halving, so that it does not take its neighbours with it. False: stop, or the group
+ * moves partitions. */
 static bool commit_range(struct pipeline *pipeline, size_t from, size_t to)
 {
 	struct weir_error error = {""};
@@ -129,7 +149,14 @@ static bool commit_range(struct pipeline *pipeline, size_t from, size_t to)
 			give_up(pipeline, &error);
 		if (daemon_stopping())
 			return false;
-		note_trouble(pipeline, "commit", error.message);
+		if (!may_write(pipeline)) {
+			serve(pipeline, IDLE_WAIT_MS); /* until it is told what was lost */
+			return false;
+		}
+		if (status != WEIR_AWAY)
+			note_trouble(pipeline, "commit", error.message);
+		if (group_waits(pipeline))
+			return false;
 		if (tries >= TRIES_BEFORE_HALVING && to - from > 1) {
 			size_t middle = from + (to - from) / 2;
 			return commit_range(pipeline, from, middle) &&
@@ -183,7 +210,7 @@ static bool collect(struct pipeline *pipeline)
 			return false;
 		metric_set(pipeline->collected, (double)pipeline->batch.count);
 		int64_t left = until - moment_monotonic();
-		if (left <= 0 || daemon_stopping())
+		if (left <= 0 || daemon_stopping() || group_waits(pipeline))
 			break;
 		/* Short, so that a stop need not wait for the batch's time. */
 		timeout_ms = left < IDLE_WAIT_MS * 1000 ? (int)((left + 999) / 1000) : IDLE_WAIT_MS;
@@ -205,34 +232,45 @@ static void commit_batch(struct pipeline *pipeline)
 	metric_set(pipeline->collected, (double)pipeline->batch.count);
 }
 
+static weir_status commit_position(struct pipeline *pipeline,
+				   const rd_kafka_topic_partition_t *place,
+				   struct weir_error *error)
+{
+	const struct backend *backend = pipeline->options.backend;
+	struct progress *progress = pipeline->options.progress;
+	struct weir_position position = {.cluster = progress_cluster(progress),
+					 .topic = place->topic,
+					 .topic_id = "",
+					 .partition = place->partition,
+					 .next_offset = place->offset};
+	const struct weir_position *pointer = &position;
+	weir_status status =
+		backend->plugin->operations.commit(backend->instance, &pointer, 1, error);
+	if (status != WEIR_OK)
+		return status;
+	progress_committed(progress, place->topic, place->partition, place->offset, INT64_MIN);
+	pipeline->unsynced = pipeline->ungrouped = true;
+	return WEIR_OK;
+}
+
 /* Ends of partitions beyond the last message, as after a transaction: the index should know, or the
  * lag would never be nothing. */
 static bool settle_ends(struct pipeline *pipeline)
 {
-	const struct backend *backend = pipeline->options.backend;
-	struct progress *progress = pipeline->options.progress;
-	rd_kafka_topic_partition_list_t *ends = consumer_ends(pipeline->options.consumer);
+	struct consumer *consumer = pipeline->options.consumer;
+	rd_kafka_topic_partition_list_t *ends = consumer_ends(consumer);
 	struct weir_error error;
-	for (int i = 0; i < ends->cnt; i++) {
+	for (int i = 0; i < ends->cnt && may_write(pipeline); i++) {
 		const rd_kafka_topic_partition_t *end = &ends->elems[i];
-		if (!progress_at_end(progress, end->topic, end->partition, end->offset))
+		if (!progress_at_end(pipeline->options.progress, end->topic, end->partition,
+				     end->offset))
 			continue;
-		struct weir_position position = {.cluster = progress_cluster(progress),
-						 .topic = end->topic,
-						 .topic_id = "",
-						 .partition = end->partition,
-						 .next_offset = end->offset};
-		const struct weir_position *pointer = &position;
-		weir_status status =
-			backend->plugin->operations.commit(backend->instance, &pointer, 1, &error);
-		if (status != WEIR_OK) {
+		if (commit_position(pipeline, end, &error) != WEIR_OK) {
 			abandon(pipeline, "commit", &error);
 			return false;
 		}
-		progress_committed(progress, end->topic, end->partition, end->offset, INT64_MIN);
-		pipeline->unsynced = pipeline->ungrouped = true;
 	}
-	consumer_forget_ends(pipeline->options.consumer);
+	consumer_forget_ends(consumer);
 	return true;
 }
 
@@ -284,6 +322,31 @@ static int on_stat(void *context, const char *name, double value)
 	return 0;
 }
 
+/* The index's positions are looked at now and then: others' tell how far they are, and ours may
+ * have been overwritten by an indexer that was stopped, lost its partitions and does not know it
+ * yet. What it wrote is true and old; ours are written again, for those who read them. */
+static bool watch_positions(struct pipeline *pipeline)
+{
+	struct progress *progress = pipeline->options.progress;
+	struct weir_error error;
+	weir_status status = progress_load(progress, pipeline->options.backend, &error);
+	if (status != WEIR_OK) {
+		note_trouble(pipeline, "positions", error.message);
+		return false;
+	}
+	rd_kafka_topic_partition_list_t *list = progress_overwritten(progress);
+	for (int i = 0; i < list->cnt && status == WEIR_OK && may_write(pipeline); i++) {
+		const rd_kafka_topic_partition_t *each = &list->elems[i];
+		log_info("positions", "topic=%s partition=%d position=%lld state=written_again",
+			 each->topic, each->partition, (long long)each->offset);
+		status = commit_position(pipeline, each, &error);
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	if (status != WEIR_OK)
+		abandon(pipeline, "commit", &error);
+	return status == WEIR_OK;
+}
+
 /* Between batches, about once a second. False: something failed, and health says what. */
 static bool keep_house(struct pipeline *pipeline, bool idle)
 {
@@ -305,6 +368,10 @@ static bool keep_house(struct pipeline *pipeline, bool idle)
 		consumer_commit_group(pipeline->options.consumer, false);
 		pipeline->ungrouped = false;
 	}
+	if (pipeline->shared && now >= pipeline->next_look) {
+		pipeline->next_look = now + LOOK_PERIOD;
+		good = watch_positions(pipeline) && good;
+	}
 	progress_report(pipeline->options.progress);
 	if (now < pipeline->next_minute)
 		return good;
@@ -314,6 +381,51 @@ static bool keep_house(struct pipeline *pipeline, bool idle)
 	if (backend->plugin->operations.stats(backend->instance, on_stat, NULL, &error) != WEIR_OK)
 		log_debug("stats", "reason=%s", LOG_TEXT(error.message));
 	return good;
+}
+
+/* The group moves partitions. What was collected is committed before they are given up, in one try:
+ * the others wait. What could not be is dropped, and read again by whoever gets them. */
+static void give_up_partitions(struct pipeline *pipeline, bool lost)
+{
+	struct consumer *consumer = pipeline->options.consumer;
+	if (!lost && pipeline->batch.count > 0)
+		commit_batch(pipeline);
+	if (pipeline->batch.count > 0)
+		log_info("revoke", "dropped=%zu reason=%s", pipeline->batch.count,
+			 LOG_TEXT("not committed; whoever has the partitions reads them again"));
+	batch_drop(&pipeline->batch, pipeline->batch.count);
+	metric_set(pipeline->collected, 0);
+	if (!lost && sync_index(pipeline))
+		consumer_commit_group(consumer, false);
+	consumer_give_up(consumer);
+}
+
+static void follow_group(struct pipeline *pipeline)
+{
+	struct consumer *consumer = pipeline->options.consumer;
+	struct weir_error error;
+	enum handover handover = consumer_handover(consumer);
+	if (handover == HANDOVER_REVOKED || handover == HANDOVER_LOST)
+		give_up_partitions(pipeline, handover == HANDOVER_LOST);
+	if (consumer_handover(consumer) != HANDOVER_ASSIGNED)
+		return;
+	weir_status status =
+		progress_load(pipeline->options.progress, pipeline->options.backend, &error);
+	if (status == WEIR_OK)
+		status = consumer_take(consumer, &error);
+	if (status == WEIR_OK) {
+		pipeline->take_tries = 0;
+		return;
+	}
+	if (status == WEIR_FATAL || status == WEIR_NO_MEMORY) {
+		give_up(pipeline, &error);
+		return;
+	}
+	note_trouble(pipeline, "positions", error.message);
+	int64_t until = moment_monotonic() + wait_before(++pipeline->take_tries);
+	while (!daemon_stopping() && consumer_handover(consumer) == HANDOVER_ASSIGNED &&
+	       moment_monotonic() < until)
+		serve(pipeline, IDLE_WAIT_MS);
 }
 
 /* TERM: what was collected is committed, and the group is told. */
@@ -334,6 +446,7 @@ static void *run(void *context)
 	while (!daemon_stopping()) {
 		if (watch_has_cluster(pipeline->options.watch) && pipeline->batch.count == 0)
 			consumer_follow_log(pipeline->options.consumer);
+		follow_group(pipeline);
 		bool collected = collect(pipeline), good = true;
 		if (collected)
 			commit_batch(pipeline);
@@ -379,8 +492,14 @@ weir_status pipeline_start(const struct pipeline_options *options, struct pipeli
 	made->batch_time = config_duration(options->config, "indexer", "batch_time");
 	made->retention = config_duration(options->config, "indexer", "tombstone_retention");
 	make_metrics(made);
-	struct applier_options applier = {options->schema,	options->backend, options->progress,
-					  options->deadletters, wait_for_letters, made};
+	made->shared = (options->backend->plugin->manifest->capabilities & WEIR_CAN_SHARE) != 0;
+	struct applier_options applier = {options->schema,
+					  options->backend,
+					  options->progress,
+					  options->deadletters,
+					  may_write,
+					  wait_for_letters,
+					  made};
 	weir_status status = applier_create(&applier, &made->applier, error);
 	int failure = status == WEIR_OK ? pthread_create(&made->thread, NULL, run, made) : 0;
 	if (failure != 0)

@@ -16,15 +16,20 @@
 #include "moment.h"
 
 #define UNKNOWN (-1)
+/* Members that were stopped are replaced long before. */
+#define ORPHAN_AFTER (INT64_C(60) * 1000000)
 
 struct partition {
 	char *cluster, *topic;
 	int32_t number;
 	int64_t position;	/* the first offset that is not in the index; UNKNOWN: none is */
+	int64_t stored;		/* what the index said last of it; UNKNOWN: nothing */
 	int64_t begin, end;	/* of the log; UNKNOWN */
 	int64_t last_timestamp; /* of the last message in the index; INT64_MIN: unknown */
 	int64_t at_end;		/* when the index last held all of it; INT64_MIN: never */
+	int64_t moved;		/* moment_monotonic, when position last changed */
 	bool in_log;		/* the broker has it now */
+	bool owned;		/* shared only: the group gave it to this indexer */
 	struct metric *lag_gauge, *position_gauge;
 };
 
@@ -41,6 +46,10 @@ struct progress {
 	struct topic *topics;
 	size_t topic_count;
 	unsigned generation;
+	const char *group; /* NULL: nobody shares the index */
+	bool answered;	   /* the group said which partitions are ours, maybe none */
+	int64_t waiting;   /* moment_monotonic, since when it has not */
+	bool ever_answered, orphan_told;
 	int64_t ready_lag;
 	int64_t moved; /* moment_monotonic of the last commit, or of the last time without lag */
 };
@@ -112,6 +121,8 @@ static struct partition *partition_get(struct progress *progress, const char *cl
 				 .topic = strdup(topic),
 				 .number = number,
 				 .position = UNKNOWN,
+				 .stored = UNKNOWN,
+				 .moved = moment_monotonic(),
 				 .begin = UNKNOWN,
 				 .end = UNKNOWN,
 				 .last_timestamp = INT64_MIN,
@@ -125,24 +136,101 @@ static struct partition *partition_get(struct progress *progress, const char *cl
 	return &progress->partitions[progress->count++];
 }
 
+/* Its messages are this indexer's to read. */
+static bool is_ours(const struct progress *progress, const struct partition *partition)
+{
+	return progress->group != NULL ? partition->owned : partition->in_log;
+}
+
 static int on_position(void *context, const struct weir_position *position)
 {
+	struct progress *progress = context;
+	pthread_mutex_lock(&progress->lock);
 	struct partition *partition =
-		partition_get(context, position->cluster, position->topic, position->partition);
-	if (partition == NULL)
-		return 1;
-	partition->position = position->next_offset;
-	return 0;
+		partition_get(progress, position->cluster, position->topic, position->partition);
+	if (partition != NULL)
+		partition->stored = position->next_offset;
+	pthread_mutex_unlock(&progress->lock);
+	return partition == NULL;
+}
+
+/* What others own moves by what they store. */
+static void adopt_stored(struct progress *progress)
+{
+	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->count; i++) {
+		struct partition *each = &progress->partitions[i];
+		if (each->owned || each->position == each->stored)
+			continue;
+		each->position = each->stored;
+		each->moved = moment_monotonic();
+	}
+	pthread_mutex_unlock(&progress->lock);
 }
 
 weir_status progress_load(struct progress *progress, const struct backend *backend,
 			  struct weir_error *error)
 {
 	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->count; i++)
+		progress->partitions[i].stored = UNKNOWN;
+	pthread_mutex_unlock(&progress->lock);
+	/* Not behind the lock: the engine may be far away. */
 	weir_status status = backend->plugin->operations.positions(backend->instance, on_position,
 								   progress, error);
+	if (status == WEIR_OK)
+		adopt_stored(progress);
+	return status;
+}
+
+void progress_share(struct progress *progress, const char *group)
+{
+	progress->group = group;
+	progress->waiting = moment_monotonic();
+}
+
+weir_status progress_own(struct progress *progress, const rd_kafka_topic_partition_list_t *list,
+			 struct weir_error *error)
+{
+	weir_status status = WEIR_OK;
+	pthread_mutex_lock(&progress->lock);
+	for (int i = 0; status == WEIR_OK && i < list->cnt; i++) {
+		struct partition *partition =
+			partition_get(progress, progress->cluster, list->elems[i].topic,
+				      list->elems[i].partition);
+		if (partition == NULL)
+			status = err_no_memory(error);
+		else
+			partition->owned = true;
+	}
+	progress->answered = progress->ever_answered = true;
+	progress->moved = moment_monotonic();
 	pthread_mutex_unlock(&progress->lock);
 	return status;
+}
+
+void progress_disown(struct progress *progress)
+{
+	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->count; i++)
+		progress->partitions[i].owned = false;
+	progress->answered = false;
+	progress->waiting = moment_monotonic();
+	pthread_mutex_unlock(&progress->lock);
+}
+
+rd_kafka_topic_partition_list_t *progress_overwritten(struct progress *progress)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->count; i++) {
+		const struct partition *each = &progress->partitions[i];
+		if (each->owned && each->position != UNKNOWN && each->stored < each->position)
+			rd_kafka_topic_partition_list_add(list, each->topic, each->number)->offset =
+				each->position;
+	}
+	pthread_mutex_unlock(&progress->lock);
+	return list;
 }
 
 weir_status progress_set_cluster(struct progress *progress, const char *cluster,
@@ -228,7 +316,7 @@ rd_kafka_topic_partition_list_t *progress_assignment(struct progress *progress)
 	pthread_mutex_lock(&progress->lock);
 	for (size_t i = 0; i < progress->count; i++) {
 		const struct partition *each = &progress->partitions[i];
-		if (!each->in_log)
+		if (!is_ours(progress, each))
 			continue;
 		rd_kafka_topic_partition_list_add(list, each->topic, each->number)->offset =
 			each->position != UNKNOWN ? each->position : RD_KAFKA_OFFSET_BEGINNING;
@@ -263,6 +351,7 @@ void progress_committed(struct progress *progress, const char *topic, int32_t nu
 			partition->end = UNKNOWN;
 		}
 		partition->position = next_offset;
+		partition->moved = moment_monotonic();
 		if (timestamp != INT64_MIN)
 			partition->last_timestamp = timestamp;
 		/* The watching thread's look may be a second old. */
@@ -341,6 +430,8 @@ void progress_write(struct progress *progress, struct buffer *out)
 		jsonout_text(&json, each->topic);
 		jsonout_name(&json, "partition");
 		jsonout_integer(&json, each->number);
+		jsonout_name(&json, "assigned");
+		jsonout_boolean(&json, is_ours(progress, each));
 		write_known(&json, "position", each->position);
 		write_known(&json, "end", each->end);
 		write_known(&json, "lagMessages", messages);
@@ -364,52 +455,101 @@ static void name_missing(const struct progress *progress, char *names, size_t si
 						 length > 0 ? ", " : "", progress->topics[i].name);
 }
 
-/* Looks at every partition of the log; answers the sum of lags and the worst age. */
-static int64_t survey(struct progress *progress, int64_t now, int64_t *worst_ms, bool *unknown)
+struct survey {
+	int64_t sum; /* of lags */
+	int64_t worst_ms;
+	bool unknown;
+	size_t ours;
+	const struct partition *orphan; /* another indexer's, and does not move */
+};
+
+static void survey_ours(const struct partition *partition, int64_t messages, int64_t now,
+			struct survey *survey)
 {
-	int64_t sum = 0;
-	*worst_ms = 0;
-	*unknown = false;
+	int64_t age = lag_milliseconds(partition, messages, now);
+	survey->ours++;
+	if (messages == UNKNOWN)
+		survey->unknown = true;
+	else
+		survey->sum += messages;
+	if (messages > 0 && age == UNKNOWN) /* nothing was read yet: it may be any age */
+		age = INT64_MAX;
+	if (age > survey->worst_ms)
+		survey->worst_ms = age;
+}
+
+/* Looks at every partition of the log. */
+static void survey_all(struct progress *progress, int64_t now, struct survey *survey)
+{
 	for (size_t i = 0; i < progress->count; i++) {
 		struct partition *each = &progress->partitions[i];
 		if (!each->in_log)
 			continue;
 		int64_t messages = lag_messages(each);
-		int64_t age = lag_milliseconds(each, messages, now);
+		bool ours = is_ours(progress, each);
 		if (messages == 0)
 			each->at_end = now;
-		if (messages == UNKNOWN)
-			*unknown = true;
-		else
-			sum += messages;
-		if (messages > 0 && age == UNKNOWN) /* nothing was read yet: it may be any age */
-			age = INT64_MAX;
-		if (age > *worst_ms)
-			*worst_ms = age;
-		metric_set(each->lag_gauge, (double)(messages == UNKNOWN ? 0 : messages));
+		if (ours)
+			survey_ours(each, messages, now, survey);
+		else if (messages > 0 && moment_monotonic() - each->moved > ORPHAN_AFTER)
+			survey->orphan = each;
+		metric_set(each->lag_gauge, (double)(!ours || messages == UNKNOWN ? 0 : messages));
 		metric_set(each->position_gauge,
 			   (double)(each->position == UNKNOWN ? 0 : each->position));
 	}
-	return sum;
+}
+
+static void warn_of_orphan(struct progress *progress, const struct partition *orphan)
+{
+	if (orphan != NULL && progress->answered && !progress->orphan_told)
+		log_warning(
+			"orphan", "topic=%s partition=%d position=%lld end=%lld reason=%s",
+			orphan->topic, orphan->number, (long long)orphan->position,
+			(long long)orphan->end,
+			LOG_TEXT("the group gave it to another member, and this index does not "
+				 "get it: does that member feed another index? Each index needs "
+				 "a [kafka] group of its own"));
+	progress->orphan_told = orphan != NULL && progress->answered;
+}
+
+/* Partitions move within a second or two, which is no reason to be not ready. */
+static void report_group(const struct progress *progress, bool answered, int64_t waited,
+			 size_t ours)
+{
+	if (progress->group == NULL)
+		return;
+	if (!answered && (!progress->ever_answered || waited > progress->ready_lag))
+		health_set_bad("group", "waiting for the group %s to give partitions",
+			       progress->group);
+	else if (answered && ours == 0)
+		health_set_note("group",
+				"no partitions: the other members of the group %s have "
+				"them all",
+				progress->group);
+	else
+		health_set_good("group");
 }
 
 void progress_report(struct progress *progress)
 {
 	char missing[300];
-	int64_t worst_ms, now = moment_now();
-	bool unknown;
+	struct survey survey = {0};
 	pthread_mutex_lock(&progress->lock);
 	name_missing(progress, missing, sizeof(missing));
-	int64_t sum = survey(progress, now, &worst_ms, &unknown);
+	survey_all(progress, moment_now(), &survey);
+	warn_of_orphan(progress, survey.orphan);
+	int64_t sum = survey.sum, worst_ms = survey.worst_ms, now = moment_monotonic();
 	if (sum == 0)
-		progress->moved = moment_monotonic();
-	int64_t still = moment_monotonic() - progress->moved;
+		progress->moved = now;
+	int64_t still = now - progress->moved, waited = now - progress->waiting;
+	bool answered = progress->answered;
 	pthread_mutex_unlock(&progress->lock);
 	if (missing[0] != '\0')
 		health_set_bad("topics", "waiting for topics that do not exist yet: %s", missing);
 	else
 		health_set_good("topics");
-	if (unknown)
+	report_group(progress, answered, waited, survey.ours);
+	if (survey.unknown)
 		health_set_bad("lag", "the end of the log is not known yet");
 	else if (sum > 0 && still > progress->ready_lag)
 		health_set_bad("lag", "%lld messages behind, and nothing was indexed for %lld ms",

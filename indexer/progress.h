@@ -20,7 +20,7 @@ struct progress;
 struct progress *progress_create(const struct schema *schema, int64_t ready_lag);
 void progress_destroy(struct progress *progress); /* takes NULL */
 
-/* Takes the positions that the index holds. */
+/* Takes the positions that the index holds; of partitions that are owned, its own stay. */
 weir_status progress_load(struct progress *progress, const struct backend *backend,
 			  struct weir_error *error) WEIR_MUST_CHECK;
 
@@ -29,6 +29,17 @@ weir_status progress_set_cluster(struct progress *progress, const char *cluster,
 				 struct weir_error *error) WEIR_MUST_CHECK;
 const char *progress_cluster(const struct progress *progress);
 
+/* Other indexers feed the same index, in this group: only partitions that are owned count for
+ * health and lag. */
+void progress_share(struct progress *progress, const char *group);
+/* Those that the group gave; the index's positions were loaded after it did. */
+weir_status progress_own(struct progress *progress, const rd_kafka_topic_partition_list_t *list,
+			 struct weir_error *error) WEIR_MUST_CHECK;
+void progress_disown(struct progress *progress); /* all of them, until the group answers */
+/* Owned partitions for which the last progress_load found an older position than was committed:
+ * somebody who had lost them wrote his. */
+rd_kafka_topic_partition_list_t *progress_overwritten(struct progress *progress);
+
 /* What the watching thread saw: count partitions of the topic (0: it does not exist). */
 void progress_set_partitions(struct progress *progress, const char *topic, int32_t count);
 void progress_set_log(struct progress *progress, const char *topic, int32_t partition,
@@ -36,7 +47,7 @@ void progress_set_log(struct progress *progress, const char *topic, int32_t part
 
 /* A number that changes when there are partitions that were not there before. */
 unsigned progress_generation(struct progress *progress);
-/* Every partition known, each at the index's position or at the log's beginning. */
+/* Every partition known (shared: owned), each at the index's position or at the log's beginning. */
 rd_kafka_topic_partition_list_t *progress_assignment(struct progress *progress);
 
 /* The end of a partition was read at that offset, and everything before it is committed. True: the
@@ -50,10 +61,10 @@ void progress_committed(struct progress *progress, const char *topic, int32_t pa
 /* The newest moment at which every partition had been read to its end; INT64_MIN: not yet. */
 int64_t progress_all_read(struct progress *progress);
 
-/* {"positions":[{"cluster":…,"topic":…,"partition":…,"position":…,"end":…,"lagMessages":…,
- * "lagMs":…}]}; what is unknown is null. */
+/* {"positions":[{"cluster":…,"topic":…,"partition":…,"assigned":…,"position":…,"end":…,
+ * "lagMessages":…,"lagMs":…}]}; what is unknown is null. */
 void progress_write(struct progress *progress, struct buffer *out);
-/* Sets the health conditions "topics" and "lag", and the gauges. */
+/* Sets the health conditions "topics", "group" and "lag", and the gauges. */
 void progress_report(struct progress *progress);
 
 #endif

@@ -27,8 +27,8 @@ enum { CONDITION_LIMIT = 32 };
 
 struct condition {
 	char name[48];
-	bool bad;
-	struct weir_error reason;
+	bool bad, noted;
+	struct weir_error reason; /* or the note */
 };
 
 static pthread_mutex_t health_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -276,6 +276,7 @@ void health_set_bad(const char *condition, const char *reason, ...)
 	struct condition *found = condition_find(condition);
 	if (found != NULL) {
 		found->bad = true;
+		found->noted = false;
 		found->reason = line;
 	}
 	pthread_mutex_unlock(&health_lock);
@@ -286,7 +287,24 @@ void health_set_good(const char *condition)
 	pthread_mutex_lock(&health_lock);
 	struct condition *found = condition_find(condition);
 	if (found != NULL)
+		found->bad = found->noted = false;
+	pthread_mutex_unlock(&health_lock);
+}
+
+void health_set_note(const char *condition, const char *note, ...)
+{
+	struct weir_error line;
+	va_list arguments;
+	va_start(arguments, note);
+	err_write(&line, note, arguments);
+	va_end(arguments);
+	pthread_mutex_lock(&health_lock);
+	struct condition *found = condition_find(condition);
+	if (found != NULL) {
 		found->bad = false;
+		found->noted = true;
+		found->reason = line;
+	}
 	pthread_mutex_unlock(&health_lock);
 }
 
@@ -306,17 +324,25 @@ bool health_ready(void)
 	return ready;
 }
 
-static void write_reasons(struct jsonout *json)
+static bool any_noted(void)
 {
-	jsonout_name(json, "reasons");
+	for (size_t i = 0; i < condition_count; i++)
+		if (conditions[i].noted)
+			return true;
+	return false;
+}
+
+static void write_conditions(struct jsonout *json, const char *list, const char *text, bool bad)
+{
+	jsonout_name(json, list);
 	jsonout_begin(json, '[');
 	for (size_t i = 0; i < condition_count; i++) {
-		if (!conditions[i].bad)
+		if (bad ? !conditions[i].bad : !conditions[i].noted)
 			continue;
 		jsonout_begin(json, '{');
 		jsonout_name(json, "condition");
 		jsonout_text(json, conditions[i].name);
-		jsonout_name(json, "reason");
+		jsonout_name(json, text);
 		jsonout_text(json, conditions[i].reason.message);
 		jsonout_end(json, '}');
 	}
@@ -332,7 +358,9 @@ bool health_write(struct buffer *out)
 	jsonout_name(&json, "status");
 	jsonout_text(&json, ready ? "ready" : "not ready");
 	if (!ready)
-		write_reasons(&json);
+		write_conditions(&json, "reasons", "reason", true);
+	if (any_noted())
+		write_conditions(&json, "notes", "note", false);
 	jsonout_end(&json, '}');
 	pthread_mutex_unlock(&health_lock);
 	return ready;

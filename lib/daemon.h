@@ -43,8 +43,11 @@ void daemon_stop(void); /* as if TERM had come: a worker found that going on is 
 /* Health: a set of named conditions; ready when none is bad. reason is copied, one line. */
 void health_set_bad(const char *condition, const char *reason, ...) WEIR_PRINTF(2, 3);
 void health_set_good(const char *condition);
+/* Good, and there is something to say about it all the same. */
+void health_set_note(const char *condition, const char *note, ...) WEIR_PRINTF(2, 3);
 bool health_ready(void);
-/* Appends {"status":"ready"} or {"status":"not ready","reasons":[{"condition":…,"reason":…}]};
+/* Appends {"status":"ready"} or {"status":"not ready","reasons":[{"condition":…,"reason":…}]},
+ * with "notes":[{"condition":…,"note":…}] when there are any;
  * answers whether it is ready. */
 bool health_write(struct buffer *out);
 

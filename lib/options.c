@@ -12,7 +12,8 @@ const struct config_option config_options[] = {
 	 "Bootstrap servers, host:port separated by commas"},
 	{"kafka", "group", CONFIG_TEXT, "eventsearch-group", 0, 0,
 	 "Consumer group of the indexer; its offsets are for lag monitors, the index holds the "
-	 "true positions"},
+	 "true positions. Indexers that share an index divide the partitions in it: one group an "
+	 "index"},
 	{"kafka", "cluster", CONFIG_TEXT, NULL, 0, 0,
 	 "Name under which the index keeps this cluster's positions; unset: the id that the "
 	 "brokers give"},

@@ -204,6 +204,16 @@ class Kafka(Process):
         if producer is None:
             assert own.flush(30) == 0
 
+    def ends(self, topics=None):
+        """Where the log ends now, by (topic, partition)."""
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.brokers, "group.id": f"test-{uuid.uuid4()}"})
+        places = [(topic, partition) for topic in topics or TOPICS
+                  for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions]
+        ends = {place: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(*place), timeout=10)[1]
+                for place in places}
+        consumer.close()
+        return ends
+
     def read_all(self, topic):
         """Every message of a topic, from the start to its end now."""
         consumer = confluent_kafka.Consumer({

@@ -237,7 +237,7 @@ static void expect_health(const char *wanted)
 	WEIR_CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
 	bool ready = health_write(&out);
 	ck_assert_str_eq(out.data, wanted);
-	ck_assert_int_eq(ready, strcmp(wanted, "{\"status\":\"ready\"}") == 0);
+	ck_assert_int_eq(ready, strncmp(wanted, "{\"status\":\"ready\"", 17) == 0);
 	ck_assert_int_eq(ready, health_ready());
 }
 
@@ -260,6 +260,14 @@ START_TEST(health_is_a_set_of_conditions)
 	health_set_good("lag");
 	expect_health("{\"status\":\"ready\"}");
 	/* bad without a reason is bad */
+	health_set_note("group", "%d partitions", 0);
+	expect_health("{\"status\":\"ready\",\"notes\":[{\"condition\":\"group\","
+		      "\"note\":\"0 partitions\"}]}");
+	health_set_bad("group", "waiting");
+	expect_health("{\"status\":\"not ready\",\"reasons\":[{\"condition\":\"group\","
+		      "\"reason\":\"waiting\"}]}");
+	health_set_note("group", "again");
+	health_set_good("group");
 	health_set_bad("lag", "%s", "");
 	expect_health("{\"status\":\"not ready\",\"reasons\":["
 		      "{\"condition\":\"lag\",\"reason\":\"\"}]}");
