@@ -86,21 +86,13 @@ uint64_t compare_differences(const struct compare_result *result)
 	return sum;
 }
 
-weir_status compare_find(struct compare_source *source, const char *id,
-			 compare_on_document on_document, void *context, struct weir_error *error)
+void compare_kept_finish(struct compare_kept *kept)
 {
-	struct compare_scope scope = {.tombstones_before = INT64_MIN};
-	return source->operations->find(source, &scope, &id, 1, on_document, context, error);
+	buffer_finish(&kept->bytes);
+	kept->there = false;
 }
 
-/* A document with memory of its own. */
-struct kept {
-	bool there;
-	struct compare_document document;
-	struct buffer bytes; /* id, NUL, state */
-};
-
-static bool keep(struct kept *kept, const struct compare_document *document)
+bool compare_keep(struct compare_kept *kept, const struct compare_document *document)
 {
 	buffer_clear(&kept->bytes);
 	buffer_append(&kept->bytes, document->id, document->id_length + 1);
@@ -116,9 +108,24 @@ static bool keep(struct kept *kept, const struct compare_document *document)
 	return true;
 }
 
+static int keep_found(void *context, const struct compare_document *document)
+{
+	return !compare_keep(context, document);
+}
+
+weir_status compare_find(struct compare_source *source, const char *id, struct compare_kept *kept,
+			 struct weir_error *error)
+{
+	struct compare_scope scope = {.tombstones_before = INT64_MIN};
+	kept->there = false;
+	weir_status status =
+		source->operations->find(source, &scope, &id, 1, keep_found, kept, error);
+	return status == WEIR_OK && buffer_failed(&kept->bytes) ? err_no_memory(error) : status;
+}
+
 /* Documents of one side, in order of id. */
 struct part {
-	struct kept items[PART];
+	struct compare_kept items[PART];
 	size_t count;
 	bool more; /* there are others behind the last */
 	bool failed;
@@ -127,7 +134,7 @@ struct part {
 /* Something that may be on its way: read again on both sides, with what it takes to be sure. */
 struct suspect {
 	struct buffer id;
-	struct kept before, copy, after;
+	struct compare_kept before, copy, after;
 };
 
 struct comparison {
@@ -287,7 +294,8 @@ static weir_status judge(struct comparison *comparison, const struct suspect *su
 		comparison->result.in_flight++;
 		return WEIR_OK;
 	}
-	const struct kept *truth = suspect->after.there ? &suspect->after : &suspect->before;
+	const struct compare_kept *truth =
+		suspect->after.there ? &suspect->after : &suspect->before;
 	return report(comparison, truth->there ? &truth->document : NULL,
 		      suspect->copy.there ? &suspect->copy.document : NULL);
 }
@@ -311,10 +319,10 @@ static int gather(void *context, const struct compare_document *document)
 	if (gathering->at == comparison->suspect_count)
 		return 0;
 	struct suspect *suspect = &comparison->suspects[gathering->at];
-	struct kept *kept = gathering->side == BEFORE ? &suspect->before
-			    : gathering->side == COPY ? &suspect->copy
-						      : &suspect->after;
-	gathering->failed = !keep(kept, document);
+	struct compare_kept *kept = gathering->side == BEFORE ? &suspect->before
+				    : gathering->side == COPY ? &suspect->copy
+							      : &suspect->after;
+	gathering->failed = !compare_keep(kept, document);
 	return gathering->failed;
 }
 
@@ -422,7 +430,7 @@ static int add_to_part(void *context, const struct compare_document *document)
 	part->more = part->count == PART;
 	if (part->more)
 		return 1;
-	part->failed = !keep(&part->items[part->count], document);
+	part->failed = !compare_keep(&part->items[part->count], document);
 	part->count += !part->failed;
 	return part->failed;
 }

@@ -125,11 +125,17 @@ weir_status compare_ids(const struct compare_options *options, const char *const
 /* The store that this source reads was never written to. False for an index. */
 bool compare_is_empty_store(const struct compare_source *source);
 
-/* One event with its state, as the source has it now; on_document is not called when it is not
- * there. */
-typedef int (*compare_on_document)(void *context, const struct compare_document *document);
-weir_status compare_find(struct compare_source *source, const char *id,
-			 compare_on_document on_document, void *context,
+/* A document with memory of its own. Begins and ends empty. */
+struct compare_kept {
+	bool there;
+	struct compare_document document;
+	struct buffer bytes; /* id, NUL, state */
+};
+void compare_kept_finish(struct compare_kept *kept);
+#define COMPARE_KEPT_SCOPED WEIR_CLEANUP(compare_kept_finish)
+
+/* One event with its state, as the source has it now. */
+weir_status compare_find(struct compare_source *source, const char *id, struct compare_kept *kept,
 			 struct weir_error *error) WEIR_MUST_CHECK;
 
 #endif

@@ -38,6 +38,12 @@ const struct compare_position *compare_mark_find(const struct compare_mark *mark
 						 const char *cluster, const char *topic,
 						 int32_t partition);
 
+/* Not 0: enough. */
+typedef int (*compare_on_document)(void *context, const struct compare_document *document);
+
+/* False: no memory. */
+bool compare_keep(struct compare_kept *kept, const struct compare_document *document);
+
 /* Ids are NUL-terminated; upto NULL: to the last. */
 struct compare_operations {
 	void (*destroy)(struct compare_source *source);

@@ -68,6 +68,20 @@ static int64_t tombstones_before(const struct config *config)
 	return moment_now() - retention + margin;
 }
 
+/* Before it is opened, so that it is known to be wrong use. */
+static weir_status check_plugin(struct verify *verify, const struct backend_place *place,
+				struct weir_error *error)
+{
+	struct plugin *plugin = NULL;
+	weir_status status = plugin_load_at(verify->config, place, &plugin, error);
+	if (status == WEIR_OK && (plugin->manifest->capabilities & WEIR_CAN_SEARCH) == 0)
+		status =
+			err_set(error, WEIR_INVALID, "the plug-in %s keeps no documents to compare",
+				plugin->manifest->name);
+	plugin_destroy(plugin);
+	return status;
+}
+
 static weir_status open_index(struct verify *verify, struct weir_error *error)
 {
 	weir_status status = catalog_read(verify->config, verify->schema, &verify->catalog, error);
@@ -75,14 +89,17 @@ static weir_status open_index(struct verify *verify, struct weir_error *error)
 		status = catalog_choose(verify->catalog, CATALOG_NEXT, &verify->choice, error);
 	if (status != WEIR_OK)
 		return status;
-	struct backend_place place = catalog_place(verify->choice->index);
-	status = backend_open_at(verify->config, &place, verify->choice->schema->abi,
-				 WEIR_MODE_READER, &plugin_default_host, &verify->backend, error);
+	const struct catalog_index *chosen = verify->choice->index;
+	struct backend_place place = {0};
+	if (chosen != NULL)
+		place = catalog_place(chosen);
+	status = check_plugin(verify, chosen != NULL ? &place : NULL, error);
+	if (status == WEIR_OK)
+		status = backend_open_at(verify->config, chosen != NULL ? &place : NULL,
+					 verify->choice->schema->abi, WEIR_MODE_READER,
+					 &plugin_default_host, &verify->backend, error);
 	if (status != WEIR_OK)
 		return status;
-	if ((verify->backend.plugin->manifest->capabilities & WEIR_CAN_SEARCH) == 0)
-		return err_set(error, WEIR_INVALID, "the plug-in %s keeps no documents",
-			       verify->backend.plugin->manifest->name);
 	struct compare_index index = {
 		.plugin = verify->backend.plugin,
 		.instance = verify->backend.instance,
@@ -122,50 +139,18 @@ static weir_status prepare(struct verify *verify, struct weir_error *error)
 	return WEIR_OK;
 }
 
-/* A copy of what compare_find hands out. */
-struct found {
-	bool there;
-	struct compare_document document;
-	struct buffer bytes;
-};
-
-static int keep_found(void *context, const struct compare_document *document)
-{
-	struct found *found = context;
-	buffer_append(&found->bytes, document->id, document->id_length + 1);
-	if (document->state != NULL)
-		buffer_append(&found->bytes, document->state, document->state_length);
-	if (buffer_failed(&found->bytes))
-		return 1;
-	found->there = true;
-	found->document = *document;
-	found->document.id = found->bytes.data;
-	if (document->state != NULL)
-		found->document.state = found->bytes.data + document->id_length + 1;
-	return 0;
-}
-
-static weir_status look_up(struct compare_source *source, const char *id, struct found *found,
-			   struct weir_error *error)
-{
-	weir_status status = compare_find(source, id, keep_found, found, error);
-	return status == WEIR_OK && buffer_failed(&found->bytes) ? err_no_memory(error) : status;
-}
-
 static weir_status list(struct verify *verify, struct verify_report *report,
 			const struct compare_difference *difference)
 {
 	const char *id = difference->truth != NULL ? difference->truth->id : difference->copy->id;
-	struct found truth = {0}, copy = {0};
-	weir_status status = look_up(verify->store, id, &truth, verify->error);
+	COMPARE_KEPT_SCOPED struct compare_kept truth = {0}, copy = {0};
+	weir_status status = compare_find(verify->store, id, &truth, verify->error);
 	if (status == WEIR_OK)
-		status = look_up(verify->index, id, &copy, verify->error);
+		status = compare_find(verify->index, id, &copy, verify->error);
 	if (status == WEIR_OK)
 		status = verify_report_add(report, difference->kind,
 					   truth.there ? &truth.document : NULL,
 					   copy.there ? &copy.document : NULL, verify->error);
-	buffer_finish(&truth.bytes);
-	buffer_finish(&copy.bytes);
 	return status;
 }
 
