@@ -52,7 +52,7 @@ static const struct weir_parameter api_key = {
 	.help = "An API key, sent as Authorization: ApiKey; instead of user and password.",
 };
 static const struct weir_parameter ca_file = {
-	.key = "ca_file",
+	.key = "ca",
 	.type = WEIR_PARAMETER_PATH,
 	.default_value = "",
 	.help = "PEM file of the CAs that may sign the cluster's certificate; empty: the system's.",

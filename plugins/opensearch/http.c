@@ -249,7 +249,7 @@ static weir_status unreachable(const struct connection *connection, CURLcode cod
 	const char *url = cluster->urls[connection->current];
 	if (code == CURLE_SSL_CACERT_BADFILE)
 		return error_set(error, WEIR_FATAL,
-				 "opensearch: the ca_file %.200s cannot be read; set it in "
+				 "opensearch: the file of ca, %.200s, cannot be read; set it in "
 				 "[backend.opensearch] to a PEM file",
 				 cluster->ca_file);
 	if (code == CURLE_PEER_FAILED_VERIFICATION)
