@@ -517,8 +517,8 @@ static void report_group(const struct progress *progress, bool answered, int64_t
 			 size_t ours)
 {
 	if (progress->group == NULL)
-		return;
-	if (!answered && (!progress->ever_answered || waited > progress->ready_lag))
+		health_set_good("group");
+	else if (!answered && (!progress->ever_answered || waited > progress->ready_lag))
 		health_set_bad("group", "waiting for the group %s to give partitions",
 			       progress->group);
 	else if (answered && ours == 0)

@@ -4,6 +4,7 @@ of the test's own, to be killed), `system` (the three daemons over it), `make_sy
 be started by the test with settings of its own).
 
 Run beside each other (pytest -n N --dist loadgroup) each worker has a broker of its own."""
+import itertools
 import pathlib
 import sys
 
@@ -12,22 +13,34 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import processes  # noqa: E402
 
+OPENSEARCH_NODES = 2
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: not run again on the sanitizer build")
     config.addinivalue_line("markers", "xdist_group: tests that one worker runs, one after the other")
 
 
+def group_of(item, nodes):
+    """Who shares a module's fixture stays together, so that it is made once; an OpenSearch node is
+    large, so that not every worker has one."""
+    if any(each.scope == "module" for fixtures in item._fixtureinfo.name2fixturedefs.values() for each in fixtures):
+        return item.module.__name__
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if "shared_opensearch" in item.fixturenames or "opensearch" in parameters:
+        return f"opensearch-{next(nodes)}"
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests that share a module's fixture stay together, so that it is made once. The longest come
-    first: a worker that began one last would keep all others waiting."""
+    """The longest come first: a worker that began one last would keep all others waiting."""
+    nodes = itertools.cycle(range(OPENSEARCH_NODES))
     for item in items:
-        shared = [each for fixtures in item._fixtureinfo.name2fixturedefs.values()
-                  for each in fixtures if each.scope == "module"]
-        if shared:
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+        group = group_of(item, nodes)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, item.get_closest_marker("slow") is None))
 
 
 @pytest.fixture(scope="session")

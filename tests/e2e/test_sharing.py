@@ -16,26 +16,28 @@ from processes import BUILD, TOPICS, wait_for
 PARTITIONS = 3 * len(TOPICS)
 
 
-class Shared:
+def shared_settings(folder):
     """The engine of tests/plugin/shared.c: a file, a transaction for each call."""
-    plugin = BUILD / "tests" / "plugin" / "weir_shared.so"
-
-    def __init__(self, folder):
-        self.path = folder / "shared.index"
-
-    def settings(self):
-        return {"plugin": self.plugin, "backend__shared__path": self.path}
+    return {"plugin": BUILD / "tests" / "plugin" / "weir_shared.so", "backend__shared__path": folder / "shared.index"}
 
 
-@pytest.fixture(params=["shared"])
+def opensearch_settings(node):
+    return {"plugin": "opensearch", "backend__opensearch__url": node.url, "backend__opensearch__replicas": 0,
+            "backend__opensearch__index": f"weir-{uuid.uuid4()}"}
+
+
+@pytest.fixture(params=["shared", "opensearch"])
 def engine(request, tmp_path):
-    return Shared(tmp_path)
+    """The settings of one index that all members share."""
+    if request.param == "shared":
+        return shared_settings(tmp_path)
+    return opensearch_settings(request.getfixturevalue("opensearch"))
 
 
 @pytest.fixture
 def make_member(kafka, engine, make_system):
     """An indexer and a searchd over the one index; nothing is started."""
-    return lambda **settings: make_system(kafka.brokers, **engine.settings(), **settings)
+    return lambda **settings: make_system(kafka.brokers, **engine, **settings)
 
 
 @pytest.fixture
@@ -213,6 +215,7 @@ def test_conflicts_are_merged(kafka, make_member, load):
     assert sum(member.indexer.metric("weir_indexer_conflicts_total") for member in members) > 0
 
 
+@pytest.mark.parametrize("engine", ["shared"], indirect=True)
 def test_what_a_zombie_writes_late_does_no_harm(kafka, make_member, load, tmp_path):
     """It hangs in the engine's commit until the other has its partitions and has read on, and then
     writes the positions that it had."""
@@ -235,13 +238,14 @@ def test_what_a_zombie_writes_late_does_no_harm(kafka, make_member, load, tmp_pa
     check(kafka, load, [zombie, other], [other])
 
 
+@pytest.mark.parametrize("engine", ["shared"], indirect=True)
 def test_positions_that_were_overwritten_are_written_again(kafka, make_member, load, engine):
     """As by a zombie that dies after it wrote."""
     member = make_member()
     member.indexer.start().wait_ready()
     load.some(300)
     wait_for(lambda: all_read(kafka, member), "all to be read")
-    file = sqlite3.connect(engine.path, timeout=20)
+    file = sqlite3.connect(engine["backend__shared__path"], timeout=20)
     with file:
         file.execute("UPDATE positions SET next = 1 WHERE topic = 'events.created'")
     file.close()
@@ -298,7 +302,7 @@ def test_new_partitions_go_to_somebody(kafka, make_member):
 
 def test_topics_that_come_later(shared_kafka, engine, make_system):
     shared_kafka.delete_topics()
-    member = make_system(shared_kafka.brokers, **engine.settings())
+    member = make_system(shared_kafka.brokers, **engine)
     member.indexer.start()
     wait_for(lambda: member.indexer.alive() and "group" in json.dumps(health(member)), "the health to tell")
     shared_kafka.create_topics()
