@@ -163,6 +163,15 @@ START_TEST(test_it_answers)
 	ck_assert_str_eq(searched(&reader, session, &bandoneon, NULL), "a b");
 	ck_assert_str_eq(searched(&reader, session, &night, NULL), "b");
 	ck_assert_str_eq(searched(&reader, session, &part, NULL), "");
+	/* the host's words: other forms, case and accents */
+	struct weir_query nights = word("NIGHTS"), accent = word("bandone\xC3\xB3n");
+	struct weir_query wanted = word("of the bandoneon");
+	wanted.kind = WEIR_QUERY_PHRASE;
+	ck_assert_str_eq(searched(&reader, session, &nights, NULL), "b");
+	ck_assert_str_eq(searched(&reader, session, &accent, NULL), "a b");
+	ck_assert_str_eq(searched(&reader, session, &wanted, NULL), "a b");
+	wanted.text = "bandoneon of the", wanted.text_length = 16;
+	ck_assert_str_eq(searched(&reader, session, &wanted, NULL), "");
 	struct weir_query jazz = {
 		.kind = WEIR_QUERY_EXACT,
 		.field = schema_find(schema, "category", 8),
