@@ -60,10 +60,16 @@ weir_status best_init(struct best *best, struct weir_session *session,
 	return prepare_values(best, error);
 }
 
-void best_finish(struct best *best)
+void best_clear(struct best *best)
 {
 	for (size_t i = 0; i < best->count; i++)
 		free(best->entries[i].key);
+	best->count = 0;
+}
+
+void best_finish(struct best *best)
+{
+	best_clear(best);
 	free(best->entries);
 	sqlite3_finalize(best->values);
 	*best = (struct best){0};

@@ -26,6 +26,7 @@ struct best {
 weir_status best_init(struct best *best, struct weir_session *session,
 		      const struct weir_search *search, struct weir_error *error);
 void best_finish(struct best *best);
+void best_clear(struct best *best); /* as if nothing had been offered */
 weir_status best_offer(struct best *best, int64_t number, double score);
 /* Puts the entries into the order of the answer; nothing may be offered after it. */
 weir_status best_sort(struct best *best);

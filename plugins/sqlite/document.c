@@ -57,15 +57,11 @@ static int add_word(void *context, const char *word, size_t word_length, const c
 {
 	struct word_context *words = context;
 	struct bytes *out = words->out;
-	const char mark[] = {' ', FULLTEXT_MARK};
 	if (out->length > words->start && !bytes_append(out, " ", 1))
 		return -1;
-	if (!bytes_append(out, word, word_length))
-		return -1;
-	if (!words->stemmed)
-		return 0;
-	return bytes_append(out, mark, sizeof(mark)) && bytes_append(out, stem, stem_length) ? 0
-											     : -1;
+	return fulltext_append(out, word, word_length, words->stemmed ? stem : NULL, stem_length)
+		       ? 0
+		       : -1;
 }
 
 bool document_words(const struct fields *fields, const struct weir_host *host,

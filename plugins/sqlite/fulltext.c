@@ -30,24 +30,67 @@ static void delete_tokenizer(Fts5Tokenizer *tokenizer)
 	(void)tokenizer;
 }
 
+/* The byte that says how much a stem shares with its word: no space, line feed or mark. */
+#define SHARED 0x40
+
+bool fulltext_append(struct bytes *text, const char *word, size_t word_length, const char *stem,
+		     size_t stem_length)
+{
+	if (!bytes_append(text, word, word_length))
+		return false;
+	if (stem == NULL)
+		return true;
+	size_t shared = 0;
+	while (shared < word_length && shared < stem_length && word[shared] == stem[shared])
+		shared++;
+	const char head[] = {FULLTEXT_MARK, (char)(SHARED + shared)};
+	return bytes_append(text, head, sizeof(head)) &&
+	       bytes_append(text, stem + shared, stem_length - shared);
+}
+
+typedef int on_token(void *context, int flags, const char *token, int length, int start, int end);
+
+/* The stem of the word, as it is written behind it. */
+static int give_stem(void *context, on_token *give, const char *word, int word_length,
+		     const char *written, int written_length, int start)
+{
+	char token[1 + 2 * WEIR_WORD_LIMIT] = {FULLTEXT_MARK};
+	int shared = written_length > 0 ? (unsigned char)written[0] - SHARED : -1;
+	int rest = written_length - 1;
+	if (shared < 0 || shared > word_length || shared > WEIR_WORD_LIMIT ||
+	    rest > WEIR_WORD_LIMIT)
+		return SQLITE_OK;
+	memcpy(token + 1, word, (size_t)shared);
+	memcpy(token + 1 + shared, written + 1, (size_t)rest);
+	return give(context, FTS5_TOKEN_COLOCATED, token, 1 + shared + rest, start,
+		    start + word_length);
+}
+
+static int give_word(void *context, on_token *give, const char *text, int start, int end)
+{
+	const char *word = text + start;
+	/* A query asks for a stem by itself, in the form that it has in the index. */
+	const char *mark = memchr(word + 1, FULLTEXT_MARK, (size_t)(end - start - 1));
+	int length = mark != NULL ? (int)(mark - word) : end - start;
+	int code = give(context, 0, word, length, start, start + length);
+	if (code != SQLITE_OK || mark == NULL)
+		return code;
+	return give_stem(context, give, word, length, mark + 1, end - start - length - 1, start);
+}
+
 static int cut_at_spaces(Fts5Tokenizer *tokenizer, void *context, int reason, const char *text,
-			 int length, int (*on_token)(void *, int, const char *, int, int, int))
+			 int length, on_token *give)
 {
 	(void)tokenizer, (void)reason;
-	bool any = false;
-	for (int start = 0; start < length;) {
+	int code = SQLITE_OK;
+	for (int start = 0; start < length && code == SQLITE_OK;) {
 		const char *space = memchr(text + start, ' ', (size_t)(length - start));
 		int end = space != NULL ? (int)(space - text) : length;
-		if (end > start) {
-			int flags = any && text[start] == FULLTEXT_MARK ? FTS5_TOKEN_COLOCATED : 0;
-			int code = on_token(context, flags, text + start, end - start, start, end);
-			if (code != SQLITE_OK)
-				return code;
-			any = true;
-		}
+		if (end > start)
+			code = give_word(context, give, text, start, end);
 		start = end + 1;
 	}
-	return SQLITE_OK;
+	return code;
 }
 
 struct counting {

@@ -3,17 +3,23 @@
  * the host has split, a score by weights for each phrase and column, and nearness as backend.h
  * defines it.
  *
- * A text is words with a space between, and the stem of a word, marked, behind it; it stands at
- * the word's place, so that words in a row are a phrase whatever their stems. */
+ * A text is words with a space between. A stem stands at its word's place, so that words in a row
+ * are a phrase whatever their stems; it is written behind the word as how much of the word it
+ * begins with, and the rest of it. In the index it has a mark before it. */
 #ifndef FULLTEXT_H
 #define FULLTEXT_H
 
 #include <stdint.h>
 
 #include "bits.h"
+#include "bytes.h"
 #include "database.h"
 
 #define FULLTEXT_MARK '\x01' /* begins a stem; no word has it */
+
+/* A word of a text, with its stem unless stem is NULL. False: no memory. */
+bool fulltext_append(struct bytes *text, const char *word, size_t word_length, const char *stem,
+		     size_t stem_length);
 
 /* weir_score(words, ?) with sqlite3_bind_pointer(..., FULLTEXT_SCORE): BM25 as FTS5 has it. NULL
  * for a document that is not among those wanted. */

@@ -6,6 +6,7 @@
 #include "evaluate.h"
 #include "fulltext.h"
 #include "session.h"
+#include "walk.h"
 
 /* One search under way. */
 struct run {
@@ -83,22 +84,32 @@ static weir_status offer_scored(struct run *run, const struct bytes *text,
 	return status;
 }
 
-/* Offers a whole set; those first that the query scores. */
+/* Offers a whole set that has a score of its own only in the query's scoring leaves; those first.
+ */
 static weir_status offer_set(struct run *run, struct bits *set)
 {
 	weir_status status = WEIR_OK;
-	if (run->search->limit == 0) {
-		run->total += bits_count(set);
-		return WEIR_OK;
-	}
-	if (run->scored && run->query.scoring > 0)
+	uint64_t total = bits_count(set);
+	bool scored = run->scored && run->query.scoring > 0, done = run->search->limit == 0;
+	if (!done && !scored)
+		status = walk(run->session, run->search, set, &run->best, &done, run->error);
+	if (status == WEIR_OK && scored)
 		status = offer_scored(run, &run->query.text, &run->query.weights, set);
-	for (int64_t number = bits_next(set, 0); number >= 0 && status == WEIR_OK;
-	     number = bits_next(set, number + 1)) {
-		run->total++;
+	for (int64_t number = done ? -1 : bits_next(set, 0); number >= 0 && status == WEIR_OK;
+	     number = bits_next(set, number + 1))
 		status = best_offer(&run->best, number, 0);
-	}
+	run->total = total;
 	return status;
+}
+
+/* Every live document, without looking at all of them where that is not needed. */
+static weir_status offer_everything(struct run *run, bool *done)
+{
+	*done = run->search->limit == 0;
+	run->total = (uint64_t)run->session->record.live;
+	if (*done || (run->scored && run->query.scoring > 0))
+		return WEIR_OK;
+	return walk(run->session, run->search, NULL, &run->best, done, run->error);
 }
 
 /* The one conjunct that scores, and alone does, if there is one: then a single pass over what it
@@ -136,25 +147,27 @@ static weir_status others(struct run *run, const struct node *leading, struct bi
 	return WEIR_OK;
 }
 
+/* A set of documents and then the order, or both at once where the words alone decide it. */
 static weir_status collect(struct run *run)
 {
-	struct bits set = {0};
-	weir_status status;
+	const struct node *root = run->query.root;
 	const struct node *leading = run->scored ? leader(run) : NULL;
-	if (run->query.root->kind == NODE_NOTHING)
+	struct bits set = {0};
+	bool done = false, any = false;
+	weir_status status = WEIR_OK;
+	if (root->kind == NODE_NOTHING)
 		return WEIR_OK;
-	if (run->query.root->kind == NODE_EVERYTHING && run->search->limit == 0) {
-		run->total = (uint64_t)run->session->record.live;
-		return WEIR_OK;
-	}
+	if (root->kind == NODE_EVERYTHING)
+		status = offer_everything(run, &done);
+	if (done || status != WEIR_OK)
+		return status;
 	if (leading != NULL) {
-		bool any;
 		status = others(run, leading, &set, &any);
 		if (status == WEIR_OK)
 			status = offer_scored(run, &leading->text, &leading->weights,
 					      any ? &set : NULL);
 	} else {
-		status = evaluate(run->session, run->query.root, &set, run->error);
+		status = evaluate(run->session, root, &set, run->error);
 		if (status == WEIR_OK)
 			status = offer_set(run, &set);
 	}
