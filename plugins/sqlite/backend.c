@@ -11,6 +11,7 @@ static void instance_close(weir_instance *instance)
 {
 	if (instance == NULL)
 		return;
+	idle_finish(&instance->idle);
 	writer_close(instance->writer);
 	fields_finish(&instance->fields);
 	free(instance->path);
@@ -51,6 +52,7 @@ static weir_status instance_open(const struct weir_parameter_value *const *value
 		return error_no_memory(error);
 	instance->host = host;
 	instance->path = strdup(values[0]->text);
+	idle_init(&instance->idle, instance->path);
 	if (instance->path == NULL)
 		status = error_no_memory(error);
 	if (status == WEIR_OK)
@@ -85,6 +87,7 @@ static struct weir_operations operations = {
 	.abandon = writer_abandon,
 	.positions = writer_positions,
 	.expire = writer_expire,
+	.maintain = writer_maintain,
 	.stats = writer_stats,
 	.session_open = session_open,
 	.session_close = session_close,
@@ -98,5 +101,6 @@ static struct weir_operations operations = {
 
 WEIR_BACKEND("sqlite", "0.1.0", "MIT", "SQLite FTS5: an embedded index in one file",
 	     WEIR_THREADS_PER_SESSION,
-	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SYNC | WEIR_CAN_SEARCH | WEIR_CAN_SCAN_STATES,
+	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SYNC | WEIR_CAN_MAINTAIN | WEIR_CAN_SEARCH |
+		     WEIR_CAN_SCAN_STATES,
 	     parameters, operations)

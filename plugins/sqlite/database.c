@@ -12,11 +12,8 @@
  * case, so the file is whole whenever the power goes. */
 #define WRITER_SETTINGS                                                                            \
 	"PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768; PRAGMA secure_delete=OFF; "          \
-	"PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000"
-#define READER_SETTINGS                                                                            \
-	"PRAGMA query_only=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY; "                \
-	"PRAGMA wal_autocheckpoint=0"
-#define BUSY_MS 1000 /* that another program's lock is waited for */
+	"PRAGMA temp_store=MEMORY"
+#define READER_SETTINGS "PRAGMA query_only=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY"
 
 static weir_status rebuild(const struct database *database, const char *what,
 			   struct weir_error *error)
@@ -26,9 +23,10 @@ static weir_status rebuild(const struct database *database, const char *what,
 			 database->path, what, sqlite3_errmsg(database->handle));
 }
 
-static bool is_full(sqlite3 *handle, int code)
+bool database_is_full(const struct database *database)
 {
-	int reason = sqlite3_system_errno(handle);
+	int code = sqlite3_errcode(database->handle);
+	int reason = sqlite3_system_errno(database->handle);
 	return code == SQLITE_FULL ||
 	       (code == SQLITE_IOERR && (reason == ENOSPC || reason == EDQUOT));
 }
@@ -39,7 +37,7 @@ weir_status database_failed(const struct database *database, const char *what,
 	sqlite3 *handle = database->handle;
 	const char *path = database->path;
 	int code = sqlite3_errcode(handle);
-	if (is_full(handle, code))
+	if (database_is_full(database))
 		return error_set(error, WEIR_RETRY,
 				 "sqlite: the disk of %s is full; make room, it goes on by itself",
 				 path);
@@ -104,8 +102,10 @@ weir_status database_open(const char *path, bool writer, struct database *databa
 	struct database made = {NULL, path};
 	weir_status status = open_file(path, writer, &made, error);
 	if (status == WEIR_OK) {
-		sqlite3_extended_result_codes(made.handle, 0);
-		sqlite3_busy_timeout(made.handle, BUSY_MS);
+		/* Whose file it is is not known yet, and a reader leaves the log to the writer. */
+		sqlite3_db_config(made.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		sqlite3_wal_autocheckpoint(made.handle, 0);
+		sqlite3_busy_timeout(made.handle, DATABASE_BUSY_MS);
 		status = database_run(&made, writer ? WRITER_SETTINGS : READER_SETTINGS, error);
 	}
 	if (status == WEIR_OK)

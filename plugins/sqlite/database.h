@@ -9,6 +9,8 @@
 #include "fields.h"
 #include "weir/backend.h"
 
+#define DATABASE_BUSY_MS 1000 /* that another program's lock is waited for */
+
 struct database {
 	sqlite3 *handle;
 	const char *path; /* the instance's */
@@ -22,6 +24,8 @@ void database_close(struct database *database); /* also one that is not open */
 /* What the failure of the last call on this connection means. what: "read", "written". */
 weir_status database_failed(const struct database *database, const char *what,
 			    struct weir_error *error);
+/* Whether it was for want of room on the disk. */
+bool database_is_full(const struct database *database);
 
 weir_status database_run(const struct database *database, const char *sql,
 			 struct weir_error *error);

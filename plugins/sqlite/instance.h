@@ -6,6 +6,7 @@
 #include "bytes.h"
 #include "database.h"
 #include "fields.h"
+#include "idle.h"
 #include "pending.h"
 #include "record.h"
 
@@ -14,6 +15,7 @@ struct weir_instance {
 	struct fields fields;
 	const struct weir_host *host;
 	struct writer *writer; /* NULL: a reader */
+	struct idle idle;      /* the sessions */
 };
 
 /* writer.c */
@@ -33,6 +35,7 @@ weir_status writer_positions(weir_instance *instance, weir_on_position on_positi
 			     struct weir_error *error);
 weir_status writer_expire(weir_instance *instance, int64_t before, uint64_t *removed,
 			  struct weir_error *error);
+weir_status writer_maintain(weir_instance *instance, uint32_t budget_ms, struct weir_error *error);
 weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *context,
 			 struct weir_error *error);
 

@@ -193,9 +193,9 @@ static weir_status hand_out(struct run *run, weir_on_hit on_hit, void *context)
 	return status;
 }
 
-weir_status session_search(weir_session *session, const struct weir_search *search,
-			   weir_on_hit on_hit, void *context, struct weir_search_result *result,
-			   struct weir_error *error)
+static weir_status run_search(weir_session *session, const struct weir_search *search,
+			      weir_on_hit on_hit, void *context, struct weir_search_result *result,
+			      struct weir_error *error)
 {
 	struct run run = {
 		.session = session,
@@ -218,5 +218,17 @@ weir_status session_search(weir_session *session, const struct weir_search *sear
 	free(run.columns);
 	if (status == WEIR_OK)
 		*result = (struct weir_search_result){.total = run.total};
+	return status;
+}
+
+weir_status session_search(weir_session *session, const struct weir_search *search,
+			   weir_on_hit on_hit, void *context, struct weir_search_result *result,
+			   struct weir_error *error)
+{
+	weir_status status = session_enter(session, error);
+	if (status != WEIR_OK)
+		return status;
+	status = run_search(session, search, on_hit, context, result, error);
+	session_leave(session);
 	return status;
 }

@@ -68,7 +68,9 @@ static int is_cancelled(void *context)
 /* A transaction whose first reading fixes what it sees. */
 static weir_status begin(struct weir_session *session, struct weir_error *error)
 {
-	weir_status status = database_run(&session->database, "BEGIN", error);
+	weir_status status = WEIR_OK;
+	if (sqlite3_get_autocommit(session->database.handle) != 0)
+		status = database_run(&session->database, "BEGIN", error);
 	if (status == WEIR_OK)
 		status = record_read(&session->database, &session->record, error);
 	return status;
@@ -104,7 +106,9 @@ void session_close(weir_session *session)
 {
 	if (session == NULL)
 		return;
+	idle_leave(&session->instance->idle, session);
 	finish(session);
+	pthread_mutex_destroy(&session->lock);
 	free(session);
 }
 
@@ -117,7 +121,11 @@ weir_status session_open(weir_instance *instance, const struct weir_host *host, 
 	session->instance = instance;
 	session->host = host;
 	session->largest = -1;
+	session->used = idle_now();
+	pthread_mutex_init(&session->lock, NULL);
 	weir_status status = start(session, error);
+	if (status == WEIR_OK)
+		status = idle_join(&instance->idle, session, error);
 	if (status != WEIR_OK) {
 		session_close(session);
 		return status;
@@ -126,7 +134,53 @@ weir_status session_open(weir_instance *instance, const struct weir_host *host, 
 	return WEIR_OK;
 }
 
-weir_status session_refresh(weir_session *session, uint64_t *generation, struct weir_error *error)
+void session_sleep(struct weir_session *session)
+{
+	sqlite3 *handle = session->database.handle;
+	if (handle == NULL || sqlite3_get_autocommit(handle) != 0)
+		return;
+	session->is_asleep = sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static weir_status wake(struct weir_session *session, struct weir_error *error)
+{
+	struct record before = session->record;
+	if (session->database.handle == NULL)
+		return error_set(error, WEIR_RETRY,
+				 "sqlite: the session in %s has no index; refresh it",
+				 session->instance->path);
+	if (!session->is_asleep)
+		return WEIR_OK;
+	weir_status status = begin(session, error);
+	if (status != WEIR_OK)
+		return status;
+	session->is_asleep = false;
+	if (session->record.generation == before.generation)
+		return WEIR_OK;
+	session_sleep(session);
+	session->record = before;
+	return error_set(error, WEIR_RETRY,
+			 "sqlite: the session in %s was unused so long that its commit is gone; "
+			 "refresh it",
+			 session->instance->path);
+}
+
+weir_status session_enter(struct weir_session *session, struct weir_error *error)
+{
+	pthread_mutex_lock(&session->lock);
+	weir_status status = wake(session, error);
+	if (status != WEIR_OK)
+		session_leave(session);
+	return status;
+}
+
+void session_leave(struct weir_session *session)
+{
+	session->used = idle_now();
+	pthread_mutex_unlock(&session->lock);
+}
+
+static weir_status refresh(struct weir_session *session, struct weir_error *error)
 {
 	int64_t before = session->record.generation;
 	weir_status status = WEIR_OK;
@@ -135,16 +189,25 @@ weir_status session_refresh(weir_session *session, uint64_t *generation, struct 
 		status = start(session, error);
 		if (status != WEIR_OK)
 			finish(session);
-	} else {
-		if (sqlite3_get_autocommit(session->database.handle) == 0)
-			status = database_run(&session->database, "COMMIT", error);
-		if (status == WEIR_OK)
-			status = begin(session, error);
-		if (session->record.generation != before)
-			forget(session);
+		return status;
 	}
+	if (sqlite3_get_autocommit(session->database.handle) == 0)
+		status = database_run(&session->database, "COMMIT", error);
+	if (status == WEIR_OK)
+		status = begin(session, error);
+	if (session->record.generation != before)
+		forget(session);
+	return status;
+}
+
+weir_status session_refresh(weir_session *session, uint64_t *generation, struct weir_error *error)
+{
+	pthread_mutex_lock(&session->lock);
+	weir_status status = refresh(session, error);
+	session->is_asleep = status != WEIR_OK;
 	if (status == WEIR_OK)
 		*generation = (uint64_t)session->record.generation;
+	session_leave(session);
 	return status;
 }
 
@@ -219,11 +282,15 @@ weir_status session_get(weir_session *session, const char *id, size_t id_length,
 			void *context, struct weir_error *error)
 {
 	bool has_row = false;
+	weir_status status = session_enter(session, error);
+	if (status != WEIR_OK)
+		return status;
 	sqlite3_bind_blob64(session->get, 1, id, id_length, SQLITE_STATIC);
-	weir_status status = database_step(&session->database, session->get, &has_row, error);
+	status = database_step(&session->database, session->get, &has_row, error);
 	if (status == WEIR_OK && has_row)
 		session_hand_out(session->get, 0, on_hit, context);
 	sqlite3_reset(session->get);
+	session_leave(session);
 	return status;
 }
 
@@ -235,7 +302,10 @@ static weir_status scan(struct weir_session *session, const char *sql, const cha
 	sqlite3_stmt *row = NULL;
 	bool has_row = true;
 	int stop = 0;
-	weir_status status = database_prepare(&session->database, sql, &row, error);
+	weir_status status = session_enter(session, error);
+	if (status != WEIR_OK)
+		return status;
+	status = database_prepare(&session->database, sql, &row, error);
 	if (status == WEIR_OK)
 		sqlite3_bind_blob64(row, 1, from_length > 0 ? from : "", from_length,
 				    SQLITE_STATIC);
@@ -256,6 +326,7 @@ static weir_status scan(struct weir_session *session, const char *sql, const cha
 				(size_t)sqlite3_column_bytes(row, 3));
 	}
 	sqlite3_finalize(row);
+	session_leave(session);
 	return status;
 }
 
@@ -279,5 +350,10 @@ weir_status session_scan_states(weir_session *session, const char *from, size_t 
 weir_status session_positions(weir_session *session, weir_on_position on_position, void *context,
 			      struct weir_error *error)
 {
-	return record_positions(&session->database, on_position, context, error);
+	weir_status status = session_enter(session, error);
+	if (status != WEIR_OK)
+		return status;
+	status = record_positions(&session->database, on_position, context, error);
+	session_leave(session);
+	return status;
 }

@@ -3,13 +3,14 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "bits.h"
 #include "instance.h"
 
 struct weir_session {
-	const struct weir_instance *instance;
+	struct weir_instance *instance;
 	const struct weir_host *host;
 	struct database database;
 	ino_t file; /* a rebuilt index is another file at the same path */
@@ -19,7 +20,18 @@ struct weir_session {
 	/* Of this generation, made when first asked for. */
 	int64_t largest; /* number; -1: not asked for */
 	struct bits live;
+
+	pthread_mutex_t lock;	   /* held by whoever uses the session; guards all of it but next */
+	int64_t used;		   /* when it last was */
+	bool is_asleep;		   /* it gave up its snapshot */
+	struct weir_session *next; /* of the instance; under the lock of its struct idle */
 };
+
+/* Around each operation. WEIR_RETRY: it slept and the index moved on; refresh. */
+weir_status session_enter(struct weir_session *session, struct weir_error *error);
+void session_leave(struct weir_session *session);
+/* Gives up the snapshot; the caller has the lock. */
+void session_sleep(struct weir_session *session);
 
 /* The largest number of a document. */
 weir_status session_largest(struct weir_session *session, int64_t *largest,

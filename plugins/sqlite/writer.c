@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "disk.h"
 #include "document.h"
 #include "error.h"
 #include "instance.h"
 #include "lock.h"
 
 #define STATEMENTS 11
+#define SPARE_BYTES (1U << 20)
+#define MEBIBYTE (1024.0 * 1024.0)
+#define LOG_PAGES 4000	     /* 16 MiB of log are moved into the file at once */
+#define LONG_LOG_PAGES 16000 /* at 64 MiB readers are waited for */
+#define LOG_WAIT_MS 250
+#define MERGE_PAGES "256"
 struct writer {
 	struct database database;
 	int lock;
@@ -20,6 +26,13 @@ struct writer {
 	int64_t next_number;
 	struct pending pending;
 	struct bytes before, after; /* words of one document */
+	uint64_t bytes;		    /* applied since the last commit */
+	/* Room that has to be there before anything is tried again after the disk was full. Until
+	 * then nothing smaller is either: an empty commit that passes would say that the documents
+	 * are at fault. */
+	uint64_t starved;
+	int log_pages, moved_pages; /* pages in the log, and how many are in the file too */
+	int checkpoint_at;	    /* pages in the log */
 	union {
 		struct {
 			sqlite3_stmt *fetch, *find, *remove, *remove_contents, *insert,
@@ -92,6 +105,34 @@ static weir_status read_record(struct writer *writer, struct weir_error *error)
 	return status;
 }
 
+static int on_log(void *context, sqlite3 *handle, const char *name, int pages)
+{
+	struct writer *writer = context;
+	(void)handle, (void)name;
+	if (pages < writer->log_pages) /* it began again from its start */
+		writer->checkpoint_at = LOG_PAGES;
+	writer->log_pages = pages;
+	return SQLITE_OK;
+}
+
+/* Moves the log into the file. Sessions that look at an older commit keep part of it back; for a
+ * long log they are waited for, for a moment, so that it can begin again. Nothing is lost when it
+ * cannot be: it is tried again when the log has grown. */
+static void move_log(struct writer *writer)
+{
+	bool is_long = writer->log_pages >= LONG_LOG_PAGES;
+	int pages = 0, moved = 0;
+	sqlite3_busy_timeout(writer->database.handle, is_long ? LOG_WAIT_MS : 0);
+	int code = sqlite3_wal_checkpoint_v2(
+		writer->database.handle, NULL,
+		is_long ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+	sqlite3_busy_timeout(writer->database.handle, DATABASE_BUSY_MS);
+	if (is_long && code == SQLITE_OK)
+		writer->log_pages = moved = 0;
+	writer->moved_pages = moved;
+	writer->checkpoint_at = writer->log_pages + LOG_PAGES;
+}
+
 weir_status writer_open(struct weir_instance *instance, struct weir_error *error)
 {
 	struct writer *writer = calloc(1, sizeof(*writer));
@@ -113,6 +154,13 @@ weir_status writer_open(struct weir_instance *instance, struct weir_error *error
 		status = read_record(writer, error);
 	if (status == WEIR_OK)
 		status = prepare(writer, &instance->fields, error);
+	if (status == WEIR_OK) {
+		writer->checkpoint_at = LOG_PAGES;
+		sqlite3_wal_hook(writer->database.handle, on_log, writer);
+		/* What stays when nobody has the file open is one file. */
+		sqlite3_db_config(writer->database.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
+				  NULL);
+	}
 	return status;
 }
 
@@ -130,13 +178,33 @@ void writer_close(struct writer *writer)
 	free(writer);
 }
 
-static weir_status begin(struct writer *writer, struct weir_error *error)
+/* Called with the status of whatever wrote. */
+static weir_status note_full(struct weir_instance *instance, weir_status status)
 {
+	struct writer *writer = instance->writer;
+	if (status == WEIR_OK || !database_is_full(&writer->database))
+		return status;
+	uint64_t most = disk_index_bytes(instance->path) + 4 * writer->bytes + SPARE_BYTES;
+	uint64_t wanted = 2 * writer->starved;
+	if (wanted < 4 * writer->bytes + SPARE_BYTES)
+		wanted = 4 * writer->bytes + SPARE_BYTES;
+	writer->starved = wanted < most ? wanted : most;
+	return status;
+}
+
+static weir_status begin(struct weir_instance *instance, struct weir_error *error)
+{
+	struct writer *writer = instance->writer;
+	if (writer->starved > 0 && !disk_has_room(instance->path, writer->starved))
+		return error_set(error, WEIR_RETRY,
+				 "sqlite: the disk of %s was full; it goes on by itself once there "
+				 "are %.1f MiB free",
+				 instance->path, (double)writer->starved / MEBIBYTE);
 	if (writer->in_transaction)
 		return WEIR_OK;
 	weir_status status = database_run(&writer->database, "BEGIN IMMEDIATE", error);
 	writer->in_transaction = status == WEIR_OK;
-	return status;
+	return note_full(instance, status);
 }
 
 weir_status writer_fetch(weir_instance *instance, const char *const *ids, const size_t *id_lengths,
@@ -244,6 +312,7 @@ static weir_status replace(struct weir_instance *instance, const struct weir_doc
 	writer->record.live += live - was_live;
 	writer->record.hidden += !live - (was_there && !was_live);
 	writer->changed = true;
+	writer->bytes += document->state_length + writer->before.length + writer->after.length;
 	return status;
 }
 
@@ -259,7 +328,7 @@ weir_status writer_apply(weir_instance *instance, const struct weir_document *co
 			 struct weir_error *error)
 {
 	struct writer *writer = instance->writer;
-	weir_status status = begin(writer, error);
+	weir_status status = begin(instance, error);
 	for (size_t i = 0; i < count && status == WEIR_OK; i++) {
 		const char *reason = document_refusal(&instance->fields, documents[i]);
 		verdicts[i]->kind = reason != NULL ? WEIR_REJECTED : WEIR_ACCEPTED;
@@ -271,7 +340,7 @@ weir_status writer_apply(weir_instance *instance, const struct weir_document *co
 		if (status == WEIR_OK && pending_is_full(&writer->pending))
 			status = write_pending(instance, error);
 	}
-	return status;
+	return note_full(instance, status);
 }
 
 static weir_status set_position(struct writer *writer, const struct weir_position *position,
@@ -301,7 +370,7 @@ weir_status writer_commit(weir_instance *instance, const struct weir_position *c
 	struct writer *writer = instance->writer;
 	if (!writer->changed && count == 0)
 		return WEIR_OK;
-	weir_status status = begin(writer, error);
+	weir_status status = begin(instance, error);
 	if (status == WEIR_OK)
 		status = write_pending(instance, error);
 	for (size_t i = 0; i < count && status == WEIR_OK; i++)
@@ -311,9 +380,12 @@ weir_status writer_commit(weir_instance *instance, const struct weir_position *c
 	if (status == WEIR_OK)
 		status = database_run(&writer->database, "COMMIT", error);
 	if (status != WEIR_OK)
-		return status;
+		return note_full(instance, status);
 	writer->record.generation++;
 	writer->in_transaction = writer->changed = false;
+	writer->bytes = writer->starved = 0;
+	if (writer->log_pages >= writer->checkpoint_at)
+		move_log(writer);
 	return WEIR_OK;
 }
 
@@ -337,6 +409,7 @@ weir_status writer_abandon(weir_instance *instance, struct weir_error *error)
 	struct writer *writer = instance->writer;
 	pending_clear(&writer->pending);
 	writer->changed = false;
+	writer->bytes = 0;
 	/* Some failures have rolled back already. */
 	if (sqlite3_get_autocommit(writer->database.handle) == 0) {
 		weir_status status = database_run(&writer->database, "ROLLBACK", error);
@@ -363,7 +436,7 @@ weir_status writer_expire(weir_instance *instance, int64_t before, uint64_t *rem
 		"DELETE FROM documents WHERE live = 0 AND applied_at < ?1",
 	};
 	struct writer *writer = instance->writer;
-	weir_status status = begin(writer, error);
+	weir_status status = begin(instance, error);
 	for (size_t i = 0; i < 2 && status == WEIR_OK; i++) {
 		sqlite3_stmt *statement = NULL;
 		status = database_prepare(&writer->database, removals[i], &statement, error);
@@ -374,7 +447,7 @@ weir_status writer_expire(weir_instance *instance, int64_t before, uint64_t *rem
 		sqlite3_finalize(statement);
 	}
 	if (status != WEIR_OK)
-		return status;
+		return note_full(instance, status);
 	int gone = sqlite3_changes(writer->database.handle);
 	writer->record.hidden -= gone;
 	writer->changed = writer->changed || gone > 0;
@@ -382,18 +455,39 @@ weir_status writer_expire(weir_instance *instance, int64_t before, uint64_t *rem
 	return WEIR_OK;
 }
 
-static double bytes_on_disk(const char *path)
+/* Joins segments of the full-text index, a little at a time. *more: there is more to join. */
+static weir_status merge(struct writer *writer, bool *more, struct weir_error *error)
 {
-	static const char *const ends[] = {"", "-wal", "-shm"};
-	double sum = 0;
-	for (size_t i = 0; i < 3; i++) {
-		char name[PATH_MAX + 8];
-		struct stat status;
-		if ((size_t)snprintf(name, sizeof(name), "%s%s", path, ends[i]) < sizeof(name) &&
-		    stat(name, &status) == 0)
-			sum += (double)status.st_size;
+	weir_status status = database_run(&writer->database, "BEGIN IMMEDIATE", error);
+	if (status != WEIR_OK)
+		return status;
+	int before = sqlite3_total_changes(writer->database.handle);
+	status = database_run(&writer->database,
+			      "INSERT INTO words(words, rank) VALUES('merge', " MERGE_PAGES ")",
+			      error);
+	*more = sqlite3_total_changes(writer->database.handle) - before >= 2;
+	if (status == WEIR_OK)
+		status = database_run(&writer->database, "COMMIT", error);
+	if (status != WEIR_OK && sqlite3_get_autocommit(writer->database.handle) == 0)
+		sqlite3_exec(writer->database.handle, "ROLLBACK", NULL, NULL, NULL);
+	return status;
+}
+
+weir_status writer_maintain(weir_instance *instance, uint32_t budget_ms, struct weir_error *error)
+{
+	struct writer *writer = instance->writer;
+	const struct weir_host *host = instance->host;
+	int64_t end = host->clock(host->context) + (int64_t)budget_ms * 1000;
+	bool more = !writer->in_transaction && writer->starved == 0;
+	weir_status status = WEIR_OK;
+	while (more && status == WEIR_OK && host->cancelled(host->context) == 0) {
+		status = merge(writer, &more, error);
+		if (host->clock(host->context) >= end)
+			break;
 	}
-	return sum;
+	if (!writer->in_transaction && writer->log_pages != writer->moved_pages)
+		move_log(writer);
+	return status;
 }
 
 weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *context,
@@ -412,6 +506,6 @@ weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *co
 	}
 	if (status == WEIR_OK && on_stat(context, "documents_live", (double)record.live) == 0 &&
 	    on_stat(context, "documents_hidden", (double)record.hidden) == 0)
-		on_stat(context, "bytes_on_disk", bytes_on_disk(instance->path));
+		on_stat(context, "bytes_on_disk", (double)disk_index_bytes(instance->path));
 	return status;
 }
