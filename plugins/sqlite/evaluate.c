@@ -77,20 +77,22 @@ static weir_status exact(struct weir_session *session, const struct weir_query *
 	return session_gather(session, session->exact[field], out, error);
 }
 
-/* An open end of a date is its neighbour; a number has none, so it is compared another way. */
+/* An open end is compared as its neighbour, which the least and the greatest do not have. */
 static bool date_range(const struct weir_query *query, sqlite3_stmt *statement)
 {
 	uint32_t flags = query->range_flags;
 	int64_t lower = INT64_MIN, upper = INT64_MAX;
 	if ((flags & WEIR_RANGE_HAS_LOWER) != 0) {
-		lower = query->lower.integer;
-		if ((flags & WEIR_RANGE_LOWER_OPEN) != 0 && lower++ == INT64_MAX)
+		bool open = (flags & WEIR_RANGE_LOWER_OPEN) != 0;
+		if (open && query->lower.integer == INT64_MAX)
 			return false;
+		lower = query->lower.integer + open;
 	}
 	if ((flags & WEIR_RANGE_HAS_UPPER) != 0) {
-		upper = query->upper.integer;
-		if ((flags & WEIR_RANGE_UPPER_OPEN) != 0 && upper-- == INT64_MIN)
+		bool open = (flags & WEIR_RANGE_UPPER_OPEN) != 0;
+		if (open && query->upper.integer == INT64_MIN)
 			return false;
+		upper = query->upper.integer - open;
 	}
 	sqlite3_bind_int64(statement, 1, lower);
 	sqlite3_bind_int64(statement, 2, upper);
