@@ -85,7 +85,7 @@ def fill(kafka, events):
 
 def run_weir(plugin, kafka, events, folder, options, node):
     size = fill(kafka, events)
-    more = {"node": node} if plugin == "opensearch" else {}
+    more = {"backend__opensearch__url": node.url} if plugin == "opensearch" else {}
     system = processes.System(folder / plugin, kafka.brokers, plugin=plugin, **more)
     spent = Spent(system.indexer, system.searchd, *([node] if more else []))
     result = bench_load(system, len(events), size)
@@ -169,6 +169,11 @@ def write(results, out):
         f"{' and one OpenSearch node (' + results['opensearch'] + ')' if results.get('opensearch') else ''} on the same "
         f"machine. {results['events']:,} events from {results['source']}, the same for each; one run each. What is measured "
         "how stands at the top of bench/backends.py; bench/backends.json has the same as JSON.\n\n" + table(results))
+    if out == ROOT / "bench":
+        page = ROOT / "docs" / "backends.md"
+        before, rest = page.read_text().split("<!-- measured -->\n")
+        after = rest.split("<!-- end of measured -->")[1]
+        page.write_text(f"{before}<!-- measured -->\n{table(results)}<!-- end of measured -->{after}")
 
 
 def available(wanted):
