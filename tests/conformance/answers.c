@@ -25,7 +25,7 @@ static int on_state(void *context, size_t index, int is_found, const void *state
 	(void)index;
 	(void)revision;
 	if (is_found == 0)
-		ck_assert(state_length == 0 && revision_length == 0);
+		REQUIRE(state_length == 0 && revision_length == 0);
 	append(context, is_found ? state : "-", is_found ? state_length : 1);
 	return 0;
 }
@@ -59,7 +59,7 @@ static const char *sorted(const char *answer)
 	char *copy = strdup(answer), *sorted_answer = next_answer();
 	char *words[4096] = {NULL}, *rest = NULL;
 	size_t count = 0;
-	ck_assert_ptr_nonnull(copy);
+	REQUIRE(copy != NULL);
 	for (char *word = strtok_r(copy, " ", &rest); word != NULL && count < 4096;
 	     word = strtok_r(NULL, " ", &rest))
 		words[count++] = word;
@@ -84,7 +84,7 @@ const char *session_places(weir_session *session)
 	return sorted(answer);
 }
 
-static int on_found(void *context, const struct weir_hit *hit)
+int found_hit(void *context, const struct weir_hit *hit)
 {
 	char line[512];
 	int length = snprintf(line, sizeof(line), "%.*s@%lld", (int)hit->state_length,
@@ -96,7 +96,7 @@ static int on_found(void *context, const struct weir_hit *hit)
 const char *found(weir_session *session, const char *id)
 {
 	char *answer = next_answer();
-	MUST(backend->get(session, id, strlen(id), on_found, answer, &error));
+	MUST(backend->get(session, id, strlen(id), found_hit, answer, &error));
 	return answer[0] != '\0' ? answer : "-";
 }
 
@@ -162,7 +162,7 @@ const char *filtered(weir_session *session, const struct weir_query *query,
 	struct weir_search_result result = {0};
 	MUST(backend->search(session, &search, on_hit, answer, &result, &error));
 	if (result.total_is_lower_bound == 0)
-		ck_assert_uint_eq(result.total, count_words(answer));
+		REQUIRE(result.total == count_words(answer));
 	return sorted(answer);
 }
 
@@ -185,7 +185,7 @@ size_t read_sort(const char *sort, struct weir_sort_key keys[8])
 		for (int field = 0; field < FIELD_COUNT; field++)
 			if (strcmp(collection.fields[field]->name, word) == 0)
 				key->field = field;
-		ck_assert(key->field != WEIR_FIELD_DEFAULT || strcmp(word, "relevance") == 0);
+		REQUIRE(key->field != WEIR_FIELD_DEFAULT || strcmp(word, "relevance") == 0);
 	}
 	return count;
 }
@@ -209,7 +209,7 @@ const char *ordered_filtered(weir_session *session, const struct weir_query *que
 	};
 	struct weir_search_result result = {0};
 	MUST(backend->search(session, &search, on_hit, answer, &result, &error));
-	ck_assert_uint_le(count_words(answer), limit);
+	REQUIRE(count_words(answer) <= limit);
 	return answer;
 }
 

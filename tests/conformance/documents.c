@@ -34,7 +34,7 @@ static int on_revision(void *context, size_t index, int is_found, const void *st
 {
 	struct revision *revision = (struct revision *)context + index;
 	(void)is_found, (void)state, (void)state_length;
-	ck_assert_uint_le(length, sizeof(revision->bytes));
+	REQUIRE(length <= sizeof(revision->bytes));
 	if (length > 0)
 		memcpy(revision->bytes, bytes, length);
 	revision->length = length;
@@ -80,7 +80,7 @@ static void fetch_revisions(weir_instance *writer, const struct item *items, siz
 {
 	const char **ids = calloc(count, sizeof(*ids));
 	size_t *lengths = calloc(count, sizeof(*lengths));
-	ck_assert(count == 0 || (ids != NULL && lengths != NULL));
+	REQUIRE(count == 0 || (ids != NULL && lengths != NULL));
 	for (size_t i = 0; i < count; i++) {
 		ids[i] = items[i].id;
 		lengths[i] = length_of(items[i].id, items[i].id_length);
@@ -96,7 +96,7 @@ static void apply_revised(weir_instance *writer, const struct item *items, size_
 	struct put *puts = calloc(count, sizeof(*puts));
 	const struct weir_document **documents = calloc(count, sizeof(*documents));
 	struct weir_verdict **verdicts = calloc(count, sizeof(*verdicts));
-	ck_assert(count == 0 || (puts != NULL && documents != NULL && verdicts != NULL));
+	REQUIRE(count == 0 || (puts != NULL && documents != NULL && verdicts != NULL));
 	for (size_t i = 0; i < count; i++) {
 		fill_put(&puts[i], &items[i], &revisions[i]);
 		documents[i] = &puts[i].document;
@@ -116,7 +116,7 @@ static void apply_revised(weir_instance *writer, const struct item *items, size_
 void put_items(weir_instance *writer, const struct item *items, size_t count, uint32_t *kinds)
 {
 	struct revision *revisions = calloc(count, sizeof(*revisions));
-	ck_assert(count == 0 || revisions != NULL);
+	REQUIRE(count == 0 || revisions != NULL);
 	fetch_revisions(writer, items, count, revisions);
 	apply_revised(writer, items, count, revisions, kinds);
 	free(revisions);
@@ -154,7 +154,7 @@ void flush_later(weir_instance *writer)
 	uint32_t kinds[LATER_LIMIT];
 	put_items(writer, later, later_count, kinds);
 	for (size_t i = 0; i < later_count; i++) {
-		ck_assert_uint_eq(kinds[i], WEIR_ACCEPTED);
+		REQUIRE(kinds[i] == WEIR_ACCEPTED);
 		for (size_t j = 0; text_of(&later[i], j) != NULL; j++)
 			free((void *)*text_of(&later[i], j));
 	}
@@ -173,7 +173,7 @@ void put_later(weir_instance *writer, const struct item *item)
 	for (size_t i = 0; text_of(copy, i) != NULL; i++) {
 		const char **text = text_of(copy, i);
 		if (*text != NULL)
-			ck_assert_ptr_nonnull(*text = strdup(*text));
+			REQUIRE((*text = strdup(*text)) != NULL);
 	}
 }
 

@@ -9,7 +9,8 @@
 #include "target.h"
 
 static const struct weir_field fields[FIELD_COUNT] = {
-	{"title", WEIR_TYPE_TEXT, WEIR_FIELD_SEARCH | WEIR_FIELD_SORT, 3, "en"},
+	{"title", WEIR_TYPE_TEXT, WEIR_FIELD_SEARCH | WEIR_FIELD_SORT | WEIR_FIELD_SUGGEST, 3,
+	 "en"},
 	{"body", WEIR_TYPE_TEXT, WEIR_FIELD_SEARCH, 1, "en"},
 	{"place", WEIR_TYPE_TEXT, WEIR_FIELD_SEARCH, 1, NULL},
 	{"tag", WEIR_TYPE_KEYWORD, WEIR_FIELD_SEARCH | WEIR_FIELD_FILTER | WEIR_FIELD_SORT, 2,
@@ -79,6 +80,7 @@ uint64_t harness_offered(void)
 {
 	return manifest->capabilities | (target_is_in_files() ? NEEDS_PATH : 0) |
 	       (manifest->thread_model != WEIR_THREADS_SERIAL ? NEEDS_THREADS : 0) |
+	       (manifest->thread_model == WEIR_THREADS_PARALLEL ? NEEDS_PARALLEL : 0) |
 	       (harness_can(WEIR_CAN_SHARE) ? 0 : NEEDS_LOCK);
 }
 

@@ -13,7 +13,7 @@
 
 /* The fields of the collection that all cases use. */
 enum {
-	TITLE, /* text, en, boost 3, searched, sorted */
+	TITLE, /* text, en, boost 3, searched, sorted, suggested */
 	BODY,  /* text, en, searched */
 	PLACE, /* text, no language, searched */
 	TAG,   /* keyword, boost 2, searched, filtered, sorted */
@@ -51,8 +51,15 @@ weir_session *open_session(weir_instance *instance);
 	do {                                                                                       \
 		struct weir_error error = {""};                                                    \
 		weir_status must_status = (call);                                                  \
-		ck_assert_msg(must_status == WEIR_OK, "%s: %d: %s", #call, (int)must_status,       \
-			      error.message);                                                      \
+		if (must_status != WEIR_OK)                                                        \
+			ck_abort_msg("%s: %d: %s", #call, (int)must_status, error.message);        \
+	} while (0)
+
+/* As ck_assert, without telling check where it is each time (a write): for what happens often. */
+#define REQUIRE(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			ck_abort_msg("%s", #condition);                                            \
 	} while (0)
 
 /* A document; absent members are absent fields. */
@@ -98,6 +105,7 @@ const char *fetched(weir_instance *writer, const char *id); /* the state; "-" fo
 const char *positions(weir_instance *writer);		    /* "cluster/topic/0=17 ..." sorted */
 const char *session_places(weir_session *session);
 const char *found(weir_session *session, const char *id); /* "state@version"; "-" for none */
+int found_hit(void *context, const struct weir_hit *hit); /* appends the same; 64 bytes or more */
 const char *scanned(weir_session *session, const char *from);
 double stat_of(weir_instance *writer, const char *name);
 
@@ -115,6 +123,8 @@ const struct weir_query *is(int32_t field, int value);
 const struct weir_query *range(int32_t field, const char *ends);
 #define NO_MORE ((const struct weir_query *)NULL)
 const struct weir_query *combine(uint32_t kind, ...); /* children, then NO_MORE */
+const struct weir_query *join(uint32_t kind, const struct weir_query *const *children,
+			      size_t count); /* many children */
 #define AND(...) combine(WEIR_QUERY_AND, __VA_ARGS__, NO_MORE)
 #define OR(...) combine(WEIR_QUERY_OR, __VA_ARGS__, NO_MORE)
 #define NOT(child) combine(WEIR_QUERY_NOT, child, NO_MORE)

@@ -50,9 +50,15 @@ static void add_all_cases(void)
 	add_poison_cases();
 	add_atomicity_cases();
 	add_durability_cases();
+	add_sharing_cases();
 	add_reading_cases();
+	add_threads_cases();
 	add_matching_cases();
+	add_fuzzy_cases();
+	add_unicode_cases();
+	add_syntax_cases();
 	add_ordering_cases();
+	add_limits_cases();
 	add_random_cases();
 }
 

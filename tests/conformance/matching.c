@@ -462,27 +462,32 @@ END_TEST
 
 void add_matching_cases(void)
 {
-	suite_area("matching", fixture_setup, fixture_teardown);
+	suite_area("query TERM", fixture_setup, fixture_teardown);
 	suite_add(test_term, WEIR_CAN_SEARCH);
 	suite_add(test_any_field_is_those_searched, WEIR_CAN_SEARCH);
 	suite_add(test_other_forms, WEIR_CAN_SEARCH);
 	suite_add(test_other_forms_are_kept, WEIR_CAN_SEARCH);
 	suite_add(test_case_and_accents, WEIR_CAN_SEARCH);
 	suite_add(test_words, WEIR_CAN_SEARCH);
+	suite_add(test_words_of_a_term_in_several_fields, WEIR_CAN_SEARCH);
 	suite_add(test_text_without_words, WEIR_CAN_SEARCH);
+	suite_add(test_long_words, WEIR_CAN_SEARCH);
+	suite_add(test_text_that_is_not_utf8, WEIR_CAN_SEARCH);
+	suite_area("query PHRASE", fixture_setup, fixture_teardown);
 	suite_add(test_phrase, WEIR_CAN_SEARCH);
 	suite_add(test_near, WEIR_CAN_SEARCH);
 	suite_add(test_near_needs_each_word_it_names, WEIR_CAN_SEARCH);
+	suite_area("query PREFIX", fixture_setup, fixture_teardown);
 	suite_add(test_prefix, WEIR_CAN_SEARCH);
-	suite_add(test_words_of_a_term_in_several_fields, WEIR_CAN_SEARCH);
 	suite_add(test_many_words_with_one_beginning, WEIR_CAN_SEARCH);
+	suite_area("query EXACT", fixture_setup, fixture_teardown);
 	suite_add(test_exact, WEIR_CAN_SEARCH);
 	suite_add(test_long_keywords, WEIR_CAN_SEARCH);
-	suite_add(test_long_words, WEIR_CAN_SEARCH);
-	suite_add(test_text_that_is_not_utf8, WEIR_CAN_SEARCH);
+	suite_add(test_booleans, WEIR_CAN_SEARCH);
+	suite_area("query RANGE", fixture_setup, fixture_teardown);
 	suite_add(test_number_range, WEIR_CAN_SEARCH);
 	suite_add(test_date_range, WEIR_CAN_SEARCH);
-	suite_add(test_booleans, WEIR_CAN_SEARCH);
+	suite_area("query AND, OR, NOT, ALL, BOOST", fixture_setup, fixture_teardown);
 	suite_add(test_and_or_not, WEIR_CAN_SEARCH);
 	suite_add(test_deep_nests, WEIR_CAN_SEARCH);
 	suite_add(test_a_replaced_document, WEIR_CAN_SEARCH);

@@ -47,9 +47,9 @@ static uint32_t number_of(const char *text, size_t length)
 	for (uint32_t at = hash;; at++) {
 		uint32_t *slot = &slots[at % (WORD_LIMIT * 2)];
 		if (*slot == 0) {
-			ck_assert_uint_lt(word_count, WORD_LIMIT);
+			REQUIRE(word_count < WORD_LIMIT);
 			vocabulary[word_count].text = malloc(length + 1);
-			ck_assert_ptr_nonnull(vocabulary[word_count].text);
+			REQUIRE(vocabulary[word_count].text != NULL);
 			memcpy(vocabulary[word_count].text, text, length);
 			vocabulary[word_count].length = length;
 			*slot = (uint32_t)++word_count;
@@ -69,7 +69,7 @@ static int on_word(void *context, const char *word, size_t length, const char *s
 		words->capacity = words->capacity * 2 + 8;
 		words->words = realloc(words->words, words->capacity * sizeof(uint32_t));
 		words->stems = realloc(words->stems, words->capacity * sizeof(uint32_t));
-		ck_assert(words->words != NULL && words->stems != NULL);
+		REQUIRE(words->words != NULL && words->stems != NULL);
 	}
 	words->words[words->count] = number_of(word, length);
 	words->stems[words->count++] = number_of(stem, stem_length);
@@ -79,7 +79,7 @@ static int on_word(void *context, const char *word, size_t length, const char *s
 static struct words split(const char *text, size_t length, const char *language)
 {
 	struct words words = {0};
-	ck_assert_int_eq(host.split(host.context, text, length, language, on_word, &words), 0);
+	REQUIRE(host.split(host.context, text, length, language, on_word, &words) == 0);
 	return words;
 }
 
@@ -109,7 +109,7 @@ static struct document *make_document(const struct item *item)
 {
 	struct document *made = calloc(1, sizeof(*made));
 	struct weir_value values[FIELD_COUNT];
-	ck_assert_ptr_nonnull(made);
+	REQUIRE(made != NULL);
 	made->id = strdup(item->id);
 	made->hidden = item->hidden;
 	made->version = item->version;
@@ -119,7 +119,7 @@ static struct document *make_document(const struct item *item)
 		value->there = true;
 		value->length = values[i].text_length;
 		value->text = malloc(value->length + 1);
-		ck_assert_ptr_nonnull(value->text);
+		REQUIRE(value->text != NULL);
 		memcpy(value->text, values[i].text, value->length);
 		value->number = values[i].number;
 		value->integer = values[i].integer;
@@ -150,7 +150,7 @@ void oracle_put(const struct item *item)
 		documents[place] = made;
 		return;
 	}
-	ck_assert_uint_lt(document_count, DOCUMENT_LIMIT);
+	REQUIRE(document_count < DOCUMENT_LIMIT);
 	memmove(&documents[place + 1], &documents[place],
 		(document_count - place) * sizeof(documents[0]));
 	documents[place] = made;
@@ -221,7 +221,7 @@ static void node_init(struct node *node, const struct weir_query *query)
 	}
 	if (query->child_count > 0) {
 		node->children = calloc(query->child_count, sizeof(struct node));
-		ck_assert_ptr_nonnull(node->children);
+		REQUIRE(node->children != NULL);
 	}
 	for (size_t i = 0; i < query->child_count; i++)
 		node_init(&node->children[i], query->children[i]);
@@ -285,7 +285,7 @@ static bool window_holds(const struct words *here, size_t first, uint64_t size,
 {
 	bool used[1024];
 	size_t end = size < here->count - first ? first + (size_t)size : here->count;
-	ck_assert_uint_le(end - first, sizeof(used));
+	REQUIRE(end - first <= sizeof(used));
 	memset(used, 0, end - first);
 	for (size_t i = 0; i < wanted->count; i++) {
 		size_t place = first;

@@ -269,18 +269,20 @@ END_TEST
 
 void add_ordering_cases(void)
 {
-	suite_area("ordering", fixture_setup, fixture_teardown);
+	suite_area("scores", fixture_setup, fixture_teardown);
+	suite_add(test_scores_follow_the_boosts, WEIR_CAN_SEARCH);
+	suite_add(test_scores_of_rare_words, WEIR_CAN_SEARCH);
+	suite_add(test_equal_scores_by_id, WEIR_CAN_SEARCH);
+	suite_add(test_what_a_hit_brings, WEIR_CAN_SEARCH);
+	suite_area("sorting", fixture_setup, fixture_teardown);
 	suite_add(test_sort_by_number, WEIR_CAN_SEARCH);
 	suite_add(test_sort_by_date, WEIR_CAN_SEARCH);
 	suite_add(test_sort_by_text, WEIR_CAN_SEARCH);
 	suite_add(test_sort_by_boolean, WEIR_CAN_SEARCH);
 	suite_add(test_sort_by_several, WEIR_CAN_SEARCH);
-	suite_add(test_scores_follow_the_boosts, WEIR_CAN_SEARCH);
-	suite_add(test_scores_of_rare_words, WEIR_CAN_SEARCH);
-	suite_add(test_equal_scores_by_id, WEIR_CAN_SEARCH);
 	suite_add(test_score_among_keys, WEIR_CAN_SEARCH);
+	suite_area("paging", fixture_setup, fixture_teardown);
 	suite_add(test_pages, WEIR_CAN_SEARCH);
 	suite_add(test_pages_of_everything, WEIR_CAN_SEARCH);
 	suite_add(test_counts_and_stops, WEIR_CAN_SEARCH);
-	suite_add(test_what_a_hit_brings, WEIR_CAN_SEARCH);
 }

@@ -10,9 +10,9 @@ static _Thread_local size_t room_count;
 
 static void *room(size_t size)
 {
-	ck_assert_uint_lt(room_count, ROOM_COUNT);
+	REQUIRE(room_count < ROOM_COUNT);
 	void *made = calloc(1, size);
-	ck_assert_ptr_nonnull(made);
+	REQUIRE(made != NULL);
 	rooms[room_count++] = made;
 	return made;
 }
@@ -110,7 +110,7 @@ const struct weir_query *range(int32_t field, const char *ends)
 	char *lower = room(64), *upper = room(64);
 	char open = '\0', close = '\0';
 	int read = sscanf(ends, "%c%31s %31[^])]%c", &open, lower, upper, &close);
-	ck_assert_int_ge(read, 3);
+	REQUIRE(read >= 3);
 	if (strcmp(lower, "*") != 0) {
 		query->range_flags |=
 			WEIR_RANGE_HAS_LOWER | (open == '(' ? WEIR_RANGE_LOWER_OPEN : 0);
@@ -141,5 +141,15 @@ const struct weir_query *boosted(const struct weir_query *child, double boost)
 {
 	struct weir_query *query = (struct weir_query *)combine(WEIR_QUERY_BOOST, child, NO_MORE);
 	query->boost = boost;
+	return query;
+}
+
+const struct weir_query *join(uint32_t kind, const struct weir_query *const *children, size_t count)
+{
+	struct weir_query *query = make(kind, ANY, "", 0);
+	const struct weir_query **copies = room((count + 1) * sizeof(*copies));
+	memcpy(copies, children, count * sizeof(*copies));
+	query->children = copies;
+	query->child_count = count;
 	return query;
 }

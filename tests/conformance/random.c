@@ -126,7 +126,7 @@ static unsigned query_text_count;
 
 static char *next_text(void)
 {
-	ck_assert_uint_lt(query_text_count, 512);
+	REQUIRE(query_text_count < 512);
 	return query_texts[query_text_count++];
 }
 
@@ -276,7 +276,7 @@ static void write_difference(const char *one, const char *other, struct buffer *
 {
 	char *copy = strdup(one), *rest = NULL, spaced[16];
 	char *all_others = NULL;
-	ck_assert(copy != NULL && asprintf(&all_others, " %s ", other) > 0);
+	REQUIRE(copy != NULL && asprintf(&all_others, " %s ", other) > 0);
 	int written = 0;
 	for (char *id = strtok_r(copy, " ", &rest); id != NULL && written < 5;
 	     id = strtok_r(NULL, " ", &rest)) {
@@ -296,7 +296,7 @@ static void fail_smallest(weir_session *session, const struct weir_query *query)
 		query = next;
 	char *expected = strdup(oracle_matches(query, NULL));
 	const char *got = matches(session, query);
-	ck_assert_ptr_nonnull(expected);
+	REQUIRE(expected != NULL);
 	write_query(query, &out);
 	buffer_append_text(&out, ": should be found and are not:");
 	write_difference(expected, got, &out);
@@ -380,7 +380,7 @@ static void commit_and_ask(struct world *world)
 	oracle_commit();
 	refresh(world->session);
 	char *expected = strdup(oracle_scan());
-	ck_assert_ptr_nonnull(expected);
+	REQUIRE(expected != NULL);
 	ck_assert_msg(strcmp(expected, scanned(world->session, "")) == 0,
 		      "seed %u: commit %d: the scan has other documents", harness_seed,
 		      world->commits);
@@ -408,7 +408,7 @@ static void interrupt(struct world *world)
 		return;
 	case 2:
 		MUST(backend->expire(world->writer, INT64_MIN, &removed, &error));
-		ck_assert_uint_eq(removed, 0);
+		REQUIRE(removed == 0);
 		return;
 	default:
 		commit_and_ask(world);

@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 /* What a case may need beside the capabilities of weir/backend.h. */
-#define NEEDS_PATH (UINT64_C(1) << 62)	  /* the index is a file or folder of this machine */
-#define NEEDS_THREADS (UINT64_C(1) << 61) /* sessions may run beside each other */
-#define NEEDS_LOCK (UINT64_C(1) << 60)	  /* one writer: not WEIR_CAN_SHARE */
+#define NEEDS_PATH (UINT64_C(1) << 62)	   /* the index is a file or folder of this machine */
+#define NEEDS_THREADS (UINT64_C(1) << 61)  /* sessions may run beside each other */
+#define NEEDS_PARALLEL (UINT64_C(1) << 59) /* any calls may run beside each other */
+#define NEEDS_LOCK (UINT64_C(1) << 60)	   /* one writer: not WEIR_CAN_SHARE */
 
 enum result { RESULT_NOT_RUN, RESULT_PASSED, RESULT_FAILED, RESULT_NOT_OFFERED, RESULT_SKIPPED };
 enum { RESULT_COUNT = RESULT_SKIPPED + 1 };
@@ -54,9 +55,15 @@ void add_writing_cases(void);
 void add_poison_cases(void);
 void add_atomicity_cases(void);
 void add_durability_cases(void);
+void add_sharing_cases(void);
 void add_reading_cases(void);
+void add_threads_cases(void);
 void add_matching_cases(void);
+void add_fuzzy_cases(void);
+void add_unicode_cases(void);
+void add_syntax_cases(void);
 void add_ordering_cases(void);
+void add_limits_cases(void);
 void add_random_cases(void);
 
 #endif
