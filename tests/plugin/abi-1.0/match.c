@@ -9,7 +9,7 @@
 #include "stems.h"
 #include "words.h"
 
-enum { WANTED_LIMIT = 64, KEY_LIMIT = 100 };
+enum { WANTED_LIMIT = 2048, KEY_LIMIT = 100 }; /* a query of 4,096 bytes has no more words */
 
 struct wanted {
 	struct word words[WANTED_LIMIT];
@@ -179,7 +179,8 @@ static void want(struct matcher *matcher, const struct weir_query *query, const 
 static bool value_holds(struct matcher *matcher, const struct weir_query *query,
 			struct value *value, size_t number)
 {
-	struct wanted wanted = {.count = 0};
+	struct wanted wanted;
+	wanted.count = 0;
 	matcher->no_memory |= !split_value(matcher, value);
 	want(matcher, query,
 	     value->type == WEIR_TYPE_TEXT ? matcher->fields[value->field].language : "", &wanted);
@@ -209,7 +210,8 @@ static bool any_value_holds(struct matcher *matcher, const struct weir_query *qu
 static enum answer text_matches(struct matcher *matcher, const struct weir_query *query,
 				struct document *document, double *score)
 {
-	struct wanted wanted = {.count = 0};
+	struct wanted wanted;
+	wanted.count = 0;
 	want(matcher, query, "", &wanted);
 	size_t count = wanted.count;
 	wanted_finish(&wanted);
