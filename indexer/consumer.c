@@ -19,7 +19,8 @@ struct consumer {
 	bool shared, subscribed, closing;
 	unsigned generation; /* of progress, that is assigned */
 	bool paused;
-	bool revoked, lost;			   /* told by the group, and not yet answered */
+	bool silent;	    /* commits no offsets of the group: [indexer] beside */
+	bool revoked, lost; /* told by the group, and not yet answered */
 	rd_kafka_topic_partition_list_t *assigned; /* likewise; NULL: none */
 	rd_kafka_topic_partition_list_t *ends;	   /* met, and not yet told */
 	struct metric *errors;
@@ -125,6 +126,7 @@ weir_status consumer_create(const struct config *config, const struct schema *sc
 	made->schema = schema;
 	made->progress = progress;
 	made->shared = shared;
+	made->silent = config_boolean(config, "indexer", "beside");
 	made->ends = rd_kafka_topic_partition_list_new(16);
 	made->errors = metric_get(METRIC_COUNTER, "weir_indexer_consumer_errors_total", NULL,
 				  "Errors that the Kafka consumer reported.");
@@ -288,6 +290,8 @@ void consumer_pause(struct consumer *consumer, bool paused)
 
 void consumer_commit_group(struct consumer *consumer, bool last)
 {
+	if (consumer->silent)
+		return;
 	rd_kafka_topic_partition_list_t *list = progress_assignment(consumer->progress);
 	for (int i = list->cnt - 1; i >= 0; i--)
 		if (list->elems[i].offset < 0)

@@ -10,7 +10,7 @@
 #include "metrics.h"
 
 struct deadletters {
-	rd_kafka_t *producer;
+	rd_kafka_t *producer; /* NULL: none is sent */
 	const char *topic;
 	struct metric *total;
 	struct log_once away;
@@ -57,6 +57,10 @@ weir_status deadletters_create(const struct config *config, struct deadletters *
 	struct deadletters *made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return err_no_memory(error);
+	if (config_boolean(config, "indexer", "beside")) {
+		*deadletters = made;
+		return WEIR_OK;
+	}
 	weir_status status = kafka_configure(config, "indexer-dead-letters", &conf, error);
 	if (status == WEIR_OK)
 		status = kafka_set(conf, "acks", "all", error);
@@ -90,6 +94,10 @@ void deadletters_destroy(struct deadletters *deadletters)
 {
 	if (deadletters == NULL)
 		return;
+	if (deadletters->producer == NULL) {
+		free(deadletters);
+		return;
+	}
 	/* What is under way belongs to letters that may be gone: drop it without reports. */
 	rd_kafka_purge(deadletters->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
 						      RD_KAFKA_PURGE_F_NON_BLOCKING);
@@ -158,6 +166,8 @@ bool deadletters_deliver(struct deadletters *deadletters, struct deadletter *con
 			 size_t count, int timeout_ms)
 {
 	size_t done = 0;
+	if (deadletters->producer == NULL)
+		return true;
 	for (size_t i = 0; i < count; i++) {
 		if (letters[i]->state == DEADLETTER_NEW)
 			send_letter(deadletters, letters[i]);

@@ -12,6 +12,7 @@
 
 struct deadletters;
 
+/* With [indexer] beside none is sent: each was, when the live index met its message. */
 weir_status deadletters_create(const struct config *config, struct deadletters **deadletters,
 			       struct weir_error *error) WEIR_MUST_CHECK;
 void deadletters_destroy(struct deadletters *deadletters); /* takes NULL */

@@ -1,45 +1,72 @@
 /* SPDX-License-Identifier: MIT
  * indexer - reads the topics of the schema and feeds the index.
  *
- * Concurrency: main waits for signals; the indexing thread (pipeline.c) owns the index; the
- * watching thread (watch.c) asks the brokers; the network thread (lib/http) answers from
- * progress.c. */
+ * Concurrency: main waits for signals and for another index in the catalog; the indexing thread
+ * (pipeline.c) owns the index; the watching thread (watch.c) asks the brokers; the network thread
+ * (lib/http) answers from progress.c, of the feed that is behind `lock`. */
+#include <pthread.h>
+#include <string.h>
+
 #include "daemon.h"
-#include "deadletter.h"
+#include "feed.h"
 #include "http.h"
+#include "json.h"
 #include "log.h"
-#include "pipeline.h"
+
+/* A replaced catalog is noticed within that time; an index that cannot be opened is tried again. */
+enum { CATALOG_LOOK_MS = 200 };
 
 struct indexer {
-	struct schema *schema;
-	struct backend backend;
-	struct progress *progress;
-	struct consumer *consumer;
-	struct deadletters *deadletters;
-	struct watch *watch;
-	struct pipeline *pipeline;
+	const struct config *config;
+	struct schema *schema;	 /* the configured one */
+	struct catalog *catalog; /* NULL: [indexer] beside */
+	pthread_mutex_t lock;	 /* feed, for the network thread */
+	struct feed *feed;
 	struct http_server *server;
+	struct log_once trouble;
+	char told[512]; /* the trouble that was logged */
 };
 
 extern const unsigned char openapi_json[];
+
+static void write_index(const struct feed *feed, struct jsonout *json)
+{
+	const struct catalog_index *index = feed_choice(feed)->index;
+	jsonout_name(json, "index");
+	jsonout_begin(json, '{');
+	jsonout_name(json, "name");
+	jsonout_text(json, feed_name(feed));
+	if (index != NULL) {
+		jsonout_name(json, "plugin");
+		jsonout_text(json, index->plugin);
+		jsonout_name(json, "location");
+		jsonout_text(json, index->location);
+	}
+	jsonout_end(json, '}');
+}
 
 static void answer_positions(struct http_request *request, void *context)
 {
 	struct indexer *indexer = context;
 	struct buffer body = BUFFER_INIT;
-	progress_write(indexer->progress, &body);
+	struct jsonout json = JSONOUT_INIT(&body);
+	jsonout_begin(&json, '{');
+	pthread_mutex_lock(&indexer->lock);
+	write_index(indexer->feed, &json);
+	progress_write(feed_progress(indexer->feed), &json);
+	pthread_mutex_unlock(&indexer->lock);
+	jsonout_end(&json, '}');
 	http_reply(request, 200, "application/json", &body);
 }
 
-static weir_status serve_http(struct indexer *indexer, const struct config *config,
-			      struct weir_error *error)
+static weir_status serve_http(struct indexer *indexer, struct weir_error *error)
 {
 	static const struct http_route routes[] = {
 		{.method = HTTP_GET, .path = "/api/ingest/positions", .handle = answer_positions},
 	};
 	struct http_options options = {
-		.address = config_text(config, "indexer", "address"),
-		.port = (uint16_t)config_integer(config, "indexer", "port"),
+		.address = config_text(indexer->config, "indexer", "address"),
+		.port = (uint16_t)config_integer(indexer->config, "indexer", "port"),
 		.connection_limit = 100,
 		.idle_timeout = 60000000,
 		.deadline = 10000000,
@@ -51,62 +78,162 @@ static weir_status serve_http(struct indexer *indexer, const struct config *conf
 	return http_start(&options, &indexer->server, error);
 }
 
-static weir_status start(struct indexer *indexer, const struct config *config,
-			 struct weir_error *error)
+static void tell_notice(const struct catalog_choice *choice)
 {
-	weir_status status = schema_load_configured(config, &indexer->schema, error);
-	if (status == WEIR_OK)
-		status = backend_open(config, indexer->schema->abi, WEIR_MODE_WRITER,
-				      &plugin_default_host, &indexer->backend, error);
-	if (status != WEIR_OK)
-		return status;
-	indexer->progress =
-		progress_create(indexer->schema, config_duration(config, "indexer", "ready_lag"));
-	if (indexer->progress == NULL)
+	if (choice->notice.message[0] != '\0')
+		log_warning("catalog", "reason=%s", LOG_TEXT(choice->notice.message));
+}
+
+/* The index that is to be written to: the catalog's, or the configured one when it is built
+ * beside. */
+static weir_status choose(struct indexer *indexer, struct catalog_choice **choice,
+			  struct weir_error *error)
+{
+	const struct config *config = indexer->config;
+	if (!config_boolean(config, "indexer", "beside")) {
+		if (indexer->catalog == NULL) {
+			weir_status status =
+				catalog_read(config, indexer->schema, &indexer->catalog, error);
+			if (status != WEIR_OK)
+				return status;
+		}
+		return catalog_choose(indexer->catalog, CATALOG_WRITER, choice, error);
+	}
+	const char *text = indexer->schema->text;
+	struct catalog_choice *made = calloc(1, sizeof(*made));
+	if (made == NULL)
 		return err_no_memory(error);
-	health_set_bad("topics", "the brokers were not asked yet");
-	status = progress_load(indexer->progress, &indexer->backend, error);
+	weir_status status =
+		schema_parse(text, strlen(text), "of the configuration", &made->schema, error);
+	if (status != WEIR_OK) {
+		catalog_choice_destroy(made);
+		return status;
+	}
+	*choice = made;
+	return WEIR_OK;
+}
+
+static weir_status start(struct indexer *indexer, struct weir_error *error)
+{
+	struct catalog_choice *choice = NULL;
+	struct feed *feed = NULL;
+	weir_status status = schema_load_configured(indexer->config, &indexer->schema, error);
 	if (status == WEIR_OK)
-		status = consumer_create(
-			config, indexer->schema, indexer->progress,
-			(indexer->backend.plugin->manifest->capabilities & WEIR_CAN_SHARE) != 0,
-			&indexer->consumer, error);
-	if (status == WEIR_OK)
-		status = deadletters_create(config, &indexer->deadletters, error);
-	if (status == WEIR_OK)
-		status = serve_http(indexer, config, error);
-	if (status == WEIR_OK)
-		status = watch_start(consumer_client(indexer->consumer), config, indexer->schema,
-				     indexer->progress, &indexer->watch, error);
+		status = choose(indexer, &choice, error);
 	if (status != WEIR_OK)
 		return status;
-	struct pipeline_options options = {
-		config,
-		indexer->schema,
-		&indexer->backend,
-		indexer->progress,
-		indexer->consumer,
-		indexer->deadletters,
-		indexer->watch,
-	};
-	return pipeline_start(&options, &indexer->pipeline, error);
+	tell_notice(choice);
+	status = feed_open(indexer->config, choice, &feed, error);
+	if (status != WEIR_OK)
+		return status;
+	indexer->feed = feed;
+	/* A catalog that cannot be written costs only what it is for. */
+	if (indexer->catalog != NULL && catalog_enter(indexer->catalog, choice, error) != WEIR_OK)
+		log_warning("catalog", "reason=%s", LOG_TEXT(error->message));
+	status = serve_http(indexer, error);
+	return status == WEIR_OK ? feed_start(feed, error) : status;
+}
+
+/* Health and, once, the log say why the index of the catalog is not written to; the one before goes
+ * on being written to, so nothing waits. */
+static void note_trouble(struct indexer *indexer, const struct weir_error *error)
+{
+	health_set_bad("catalog", "%s is written to, and not what the catalog says: %s",
+		       feed_name(indexer->feed), error->message);
+	if (strcmp(indexer->told, error->message) == 0)
+		return;
+	memcpy(indexer->told, error->message, sizeof(indexer->told));
+	log_error("catalog", "reason=%s", LOG_TEXT(error->message));
+}
+
+static void end_trouble(struct indexer *indexer)
+{
+	health_set_good("catalog");
+	indexer->told[0] = '\0';
+}
+
+/* The new index is opened first: when that fails, the one before was never left. */
+static weir_status switch_to(struct indexer *indexer, struct catalog_choice *choice,
+			     struct weir_error *error)
+{
+	struct feed *next = NULL, *before = indexer->feed;
+	weir_status status = feed_open(indexer->config, choice, &next, error);
+	if (status != WEIR_OK) {
+		note_trouble(indexer, error);
+		return WEIR_OK;
+	}
+	log_info("switch", "from=%s to=%s", LOG_TEXT(feed_name(before)), LOG_TEXT(feed_name(next)));
+	tell_notice(feed_choice(next));
+	end_trouble(indexer);
+	health_set_bad("lag", "going over to %s", feed_name(next));
+	pthread_mutex_lock(&indexer->lock);
+	indexer->feed = next;
+	pthread_mutex_unlock(&indexer->lock);
+	bool good = feed_end(before);
+	feed_close(before);
+	if (!good)
+		return err_set(error, WEIR_FATAL, "the index before could not be left");
+	return feed_start(next, error);
+}
+
+/* Follows the catalog. An error means the end of the process. */
+static weir_status look(struct indexer *indexer, struct weir_error *error)
+{
+	struct catalog *catalog = NULL;
+	struct catalog_choice *choice = NULL;
+	struct weir_error reason;
+	if (indexer->catalog == NULL)
+		return WEIR_OK;
+	bool changed = catalog_changed(indexer->catalog);
+	if (!changed && indexer->told[0] == '\0')
+		return WEIR_OK;
+	weir_status status = catalog_read(indexer->config, indexer->schema, &catalog, &reason);
+	if (status == WEIR_OK) {
+		catalog_destroy(indexer->catalog);
+		indexer->catalog = catalog;
+		status = catalog_choose(catalog, CATALOG_WRITER, &choice, &reason);
+	}
+	if (status != WEIR_OK) {
+		note_trouble(indexer, &reason);
+		return WEIR_OK;
+	}
+	/* One that vanished under a running indexer is no order to leave the index. */
+	if (!catalog->exists || !choice->entered || feed_is(indexer->feed, choice)) {
+		catalog_choice_destroy(choice);
+		end_trouble(indexer);
+		return WEIR_OK;
+	}
+	return switch_to(indexer, choice, error);
 }
 
 /* True when the indexing thread did not give up. */
 static bool stop(struct indexer *indexer)
 {
-	bool good = indexer->pipeline == NULL || pipeline_join(indexer->pipeline);
-	watch_stop(indexer->watch);
+	bool good = indexer->feed == NULL || feed_end(indexer->feed);
 	if (indexer->server != NULL) {
 		http_stop(indexer->server);
 		http_destroy(indexer->server);
 	}
-	deadletters_destroy(indexer->deadletters);
-	consumer_destroy(indexer->consumer);
-	progress_destroy(indexer->progress);
-	backend_close(&indexer->backend);
+	feed_close(indexer->feed);
+	catalog_destroy(indexer->catalog);
 	schema_destroy(indexer->schema);
+	pthread_mutex_destroy(&indexer->lock);
 	return good;
+}
+
+static weir_status run(struct daemon *daemon, struct indexer *indexer, struct weir_error *error)
+{
+	log_info("start", "port=%u index=%s brokers=%s", http_port(indexer->server),
+		 LOG_TEXT(feed_name(indexer->feed)),
+		 config_text(daemon->config, "kafka", "brokers"));
+	while (daemon_wait(daemon, CATALOG_LOOK_MS) != DAEMON_STOP) {
+		weir_status status = look(indexer, error);
+		if (status == WEIR_OK)
+			continue;
+		log_error("switch", "reason=%s", LOG_TEXT(error->message));
+		return status;
+	}
+	return WEIR_OK;
 }
 
 int main(int argc, char **argv)
@@ -118,17 +245,14 @@ int main(int argc, char **argv)
 	if (!daemon_start(&daemon, "indexer", "reads the topics of the schema and feeds the index",
 			  plugin_check, argc, argv, &exit_status))
 		return exit_status;
-	weir_status status = start(&indexer, daemon.config, &error);
-	if (status != WEIR_OK) {
+	pthread_mutex_init(&indexer.lock, NULL);
+	indexer.config = daemon.config;
+	weir_status status = start(&indexer, &error);
+	if (status != WEIR_OK)
 		log_error("start", "reason=%s", LOG_TEXT(error.message));
-		daemon_stop();
-	} else {
-		log_info("start", "port=%u plugin=%s brokers=%s", http_port(indexer.server),
-			 indexer.backend.plugin->manifest->name,
-			 config_text(daemon.config, "kafka", "brokers"));
-		while (daemon_wait(&daemon, -1) != DAEMON_STOP)
-			;
-	}
+	else
+		status = run(&daemon, &indexer, &error);
+	daemon_stop();
 	bool good = stop(&indexer) && status == WEIR_OK;
 	if (good)
 		log_info("end", "status=0");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Concurrency: one thread owns batch, applier, consumer, dead letters and the engine's writer.
- * `failed` is written by it and read after the join. */
+ * `failed` is written by it and read after the join; `leaving` is atomic. */
 #include "pipeline.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,13 +32,18 @@ struct pipeline {
 	size_t batch_count, batch_bytes;
 	int64_t batch_time, retention;
 	int64_t next_second, next_look, next_minute; /* moment_monotonic */
-	bool shared;				     /* other indexers may feed the index too */
 	int take_tries; /* at reading the positions for partitions that the group gave */
 	bool unsynced, ungrouped;
 	bool failed;
+	_Atomic bool leaving; /* the process goes on with another index */
 	struct log_once trouble;
 	struct metric *batch_messages, *batch_size, *collect_seconds, *collected;
 };
+
+static bool ending(const struct pipeline *pipeline)
+{
+	return daemon_stopping() || atomic_load(&pipeline->leaving);
+}
 
 static void note_trouble(struct pipeline *pipeline, const char *event, const char *reason)
 {
@@ -91,7 +97,7 @@ static bool group_waits(const struct pipeline *pipeline)
 static bool wait_for_letters(void *context)
 {
 	serve(context, 0);
-	return !daemon_stopping() && !group_waits(context);
+	return !ending(context) && !group_waits(context);
 }
 
 static int64_t wait_before(int tries)
@@ -106,7 +112,7 @@ static int64_t wait_before(int tries)
 static void back_off(struct pipeline *pipeline, int tries)
 {
 	int64_t until = moment_monotonic() + wait_before(tries);
-	while (!daemon_stopping() && moment_monotonic() < until)
+	while (!ending(pipeline) && moment_monotonic() < until)
 		serve(pipeline, IDLE_WAIT_MS);
 }
 
@@ -147,7 +153,7 @@ static bool commit_range(struct pipeline *pipeline, size_t from, size_t to)
 		}
 		if (status == WEIR_FATAL || status == WEIR_NO_MEMORY)
 			give_up(pipeline, &error);
-		if (daemon_stopping())
+		if (ending(pipeline))
 			return false;
 		if (!may_write(pipeline)) {
 			serve(pipeline, IDLE_WAIT_MS); /* until it is told what was lost */
@@ -210,7 +216,7 @@ static bool collect(struct pipeline *pipeline)
 			return false;
 		metric_set(pipeline->collected, (double)pipeline->batch.count);
 		int64_t left = until - moment_monotonic();
-		if (left <= 0 || daemon_stopping() || group_waits(pipeline))
+		if (left <= 0 || ending(pipeline) || group_waits(pipeline))
 			break;
 		/* Short, so that a stop need not wait for the batch's time. */
 		timeout_ms = left < IDLE_WAIT_MS * 1000 ? (int)((left + 999) / 1000) : IDLE_WAIT_MS;
@@ -368,7 +374,7 @@ static bool keep_house(struct pipeline *pipeline, bool idle)
 		consumer_commit_group(pipeline->options.consumer, false);
 		pipeline->ungrouped = false;
 	}
-	if (pipeline->shared && now >= pipeline->next_look) {
+	if (pipeline->options.shared && now >= pipeline->next_look) {
 		pipeline->next_look = now + LOOK_PERIOD;
 		good = watch_positions(pipeline) && good;
 	}
@@ -423,7 +429,7 @@ static void follow_group(struct pipeline *pipeline)
 	}
 	note_trouble(pipeline, "positions", error.message);
 	int64_t until = moment_monotonic() + wait_before(++pipeline->take_tries);
-	while (!daemon_stopping() && consumer_handover(consumer) == HANDOVER_ASSIGNED &&
+	while (!ending(pipeline) && consumer_handover(consumer) == HANDOVER_ASSIGNED &&
 	       moment_monotonic() < until)
 		serve(pipeline, IDLE_WAIT_MS);
 }
@@ -435,7 +441,7 @@ static void end_run(struct pipeline *pipeline)
 		commit_batch(pipeline);
 	if (pipeline->batch.count > 0)
 		log_warning("stop", "state=leaves messages=%zu reason=%s", pipeline->batch.count,
-			    LOG_TEXT("not committed; they are read again at the next start"));
+			    LOG_TEXT("not committed; they are read again"));
 	if (sync_index(pipeline) && watch_has_cluster(pipeline->options.watch))
 		consumer_commit_group(pipeline->options.consumer, true);
 }
@@ -443,7 +449,7 @@ static void end_run(struct pipeline *pipeline)
 static void *run(void *context)
 {
 	struct pipeline *pipeline = context;
-	while (!daemon_stopping()) {
+	while (!ending(pipeline)) {
 		if (watch_has_cluster(pipeline->options.watch) && pipeline->batch.count == 0)
 			consumer_follow_log(pipeline->options.consumer);
 		follow_group(pipeline);
@@ -492,7 +498,6 @@ weir_status pipeline_start(const struct pipeline_options *options, struct pipeli
 	made->batch_time = config_duration(options->config, "indexer", "batch_time");
 	made->retention = config_duration(options->config, "indexer", "tombstone_retention");
 	make_metrics(made);
-	made->shared = (options->backend->plugin->manifest->capabilities & WEIR_CAN_SHARE) != 0;
 	struct applier_options applier = {options->schema,
 					  options->backend,
 					  options->progress,
@@ -513,8 +518,9 @@ weir_status pipeline_start(const struct pipeline_options *options, struct pipeli
 	return WEIR_OK;
 }
 
-bool pipeline_join(struct pipeline *pipeline)
+bool pipeline_end(struct pipeline *pipeline)
 {
+	atomic_store(&pipeline->leaving, true);
 	pthread_join(pipeline->thread, NULL);
 	bool good = !pipeline->failed;
 	pipeline_destroy(pipeline);

@@ -18,12 +18,15 @@ struct pipeline_options {
 	struct consumer *consumer;
 	struct deadletters *deadletters;
 	const struct watch *watch;
+	bool shared; /* other indexers may feed the index too */
 };
 
-/* Starts the thread. It ends when daemon_stopping, after it committed what it had collected. */
+/* Starts the thread. It ends when daemon_stopping, or by pipeline_end, after it committed what it
+ * had collected. */
 weir_status pipeline_start(const struct pipeline_options *options, struct pipeline **pipeline,
 			   struct weir_error *error) WEIR_MUST_CHECK;
-/* Joins the thread; false: it ended because the engine said that going on is pointless. */
-bool pipeline_join(struct pipeline *pipeline);
+/* Tells the thread to end and joins it; false: it ended because the engine said that going on is
+ * pointless. */
+bool pipeline_end(struct pipeline *pipeline);
 
 #endif

@@ -412,35 +412,42 @@ static void write_known(struct jsonout *json, const char *name, int64_t value)
 		jsonout_integer(json, value);
 }
 
-void progress_write(struct progress *progress, struct buffer *out)
+bool progress_is_empty(struct progress *progress)
 {
-	struct jsonout json = JSONOUT_INIT(out);
+	bool empty = true;
+	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->count; i++)
+		empty = empty && progress->partitions[i].position == UNKNOWN;
+	pthread_mutex_unlock(&progress->lock);
+	return empty;
+}
+
+void progress_write(struct progress *progress, struct jsonout *json)
+{
 	int64_t now = moment_now();
-	jsonout_begin(&json, '{');
-	jsonout_name(&json, "positions");
-	jsonout_begin(&json, '[');
+	jsonout_name(json, "positions");
+	jsonout_begin(json, '[');
 	pthread_mutex_lock(&progress->lock);
 	for (size_t i = 0; i < progress->count; i++) {
 		const struct partition *each = &progress->partitions[i];
 		int64_t messages = lag_messages(each);
-		jsonout_begin(&json, '{');
-		jsonout_name(&json, "cluster");
-		jsonout_text(&json, each->cluster);
-		jsonout_name(&json, "topic");
-		jsonout_text(&json, each->topic);
-		jsonout_name(&json, "partition");
-		jsonout_integer(&json, each->number);
-		jsonout_name(&json, "assigned");
-		jsonout_boolean(&json, is_ours(progress, each));
-		write_known(&json, "position", each->position);
-		write_known(&json, "end", each->end);
-		write_known(&json, "lagMessages", messages);
-		write_known(&json, "lagMs", lag_milliseconds(each, messages, now));
-		jsonout_end(&json, '}');
+		jsonout_begin(json, '{');
+		jsonout_name(json, "cluster");
+		jsonout_text(json, each->cluster);
+		jsonout_name(json, "topic");
+		jsonout_text(json, each->topic);
+		jsonout_name(json, "partition");
+		jsonout_integer(json, each->number);
+		jsonout_name(json, "assigned");
+		jsonout_boolean(json, is_ours(progress, each));
+		write_known(json, "position", each->position);
+		write_known(json, "end", each->end);
+		write_known(json, "lagMessages", messages);
+		write_known(json, "lagMs", lag_milliseconds(each, messages, now));
+		jsonout_end(json, '}');
 	}
 	pthread_mutex_unlock(&progress->lock);
-	jsonout_end(&json, ']');
-	jsonout_end(&json, '}');
+	jsonout_end(json, ']');
 }
 
 /* The names of topics that are missing, or "". */

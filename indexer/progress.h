@@ -11,6 +11,7 @@
 
 #include "buffer.h"
 #include "err.h"
+#include "json.h"
 #include "plugin.h"
 #include "schema.h"
 
@@ -61,9 +62,12 @@ void progress_committed(struct progress *progress, const char *topic, int32_t pa
 /* The newest moment at which every partition had been read to its end; INT64_MIN: not yet. */
 int64_t progress_all_read(struct progress *progress);
 
-/* {"positions":[{"cluster":…,"topic":…,"partition":…,"assigned":…,"position":…,"end":…,
- * "lagMessages":…,"lagMs":…}]}; what is unknown is null. */
-void progress_write(struct progress *progress, struct buffer *out);
+/* The index holds no position at all. */
+bool progress_is_empty(struct progress *progress);
+/* "positions":[{"cluster":…,"topic":…,"partition":…,"assigned":…,"position":…,"end":…,
+ * "lagMessages":…,"lagMs":…}], a member of the object that is being written; what is unknown is
+ * null. */
+void progress_write(struct progress *progress, struct jsonout *json);
 /* Sets the health conditions "topics", "group" and "lag", and the gauges. */
 void progress_report(struct progress *progress);
 

@@ -23,7 +23,7 @@
 #error "WEIR_VERSION comes from meson"
 #endif
 
-enum { CONDITION_LIMIT = 32 };
+enum { CONDITION_LIMIT = 32, FACT_LIMIT = 4 };
 
 struct condition {
 	char name[48];
@@ -34,6 +34,8 @@ struct condition {
 static pthread_mutex_t health_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct condition conditions[CONDITION_LIMIT];
 static size_t condition_count;
+static struct condition facts[FACT_LIMIT];
+static size_t fact_count;
 static _Atomic bool stopping;
 static int stop_event = -1;
 
@@ -308,6 +310,25 @@ void health_set_note(const char *condition, const char *note, ...)
 	pthread_mutex_unlock(&health_lock);
 }
 
+void health_set_fact(const char *name, const char *fact, ...)
+{
+	struct weir_error line;
+	va_list arguments;
+	va_start(arguments, fact);
+	err_write(&line, fact, arguments);
+	va_end(arguments);
+	pthread_mutex_lock(&health_lock);
+	size_t i = 0;
+	while (i < fact_count && strcmp(facts[i].name, name) != 0)
+		i++;
+	if (i < FACT_LIMIT) {
+		snprintf(facts[i].name, sizeof(facts[i].name), "%s", name);
+		facts[i].reason = line;
+		fact_count = i == fact_count ? i + 1 : fact_count;
+	}
+	pthread_mutex_unlock(&health_lock);
+}
+
 static bool all_good(void)
 {
 	for (size_t i = 0; i < condition_count; i++)
@@ -357,6 +378,10 @@ bool health_write(struct buffer *out)
 	jsonout_begin(&json, '{');
 	jsonout_name(&json, "status");
 	jsonout_text(&json, ready ? "ready" : "not ready");
+	for (size_t i = 0; i < fact_count; i++) {
+		jsonout_name(&json, facts[i].name);
+		jsonout_text(&json, facts[i].reason.message);
+	}
 	if (!ready)
 		write_conditions(&json, "reasons", "reason", true);
 	if (any_noted())

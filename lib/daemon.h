@@ -46,6 +46,8 @@ void health_set_good(const char *condition);
 /* Good, and there is something to say about it all the same. */
 void health_set_note(const char *condition, const char *note, ...) WEIR_PRINTF(2, 3);
 bool health_ready(void);
+/* Something to know beside, such as which index is served; a member of the answer. */
+void health_set_fact(const char *name, const char *fact, ...) WEIR_PRINTF(2, 3);
 /* Appends {"status":"ready"} or {"status":"not ready","reasons":[{"condition":…,"reason":…}]},
  * with "notes":[{"condition":…,"note":…}] when there are any;
  * answers whether it is ready. */

@@ -58,6 +58,9 @@ const struct config_option config_options[] = {
 	 "How long a deleted event's tombstone is kept after it was applied"},
 	{"indexer", "ready_lag", CONFIG_DURATION, "10s", 1000, DAY,
 	 "Ready while the oldest unread message is younger than this and the index moves"},
+	{"indexer", "beside", CONFIG_BOOLEAN, "false", 0, 0,
+	 "For weir rebuild: fill the configured index whatever the catalog says, send no dead "
+	 "letters, commit no offsets of a group"},
 
 	{"searchd", "address", CONFIG_TEXT, "127.0.0.1", 0, 0, "Address to listen on"},
 	{"searchd", "port", CONFIG_INTEGER, "8081", 0, 65535, "Port to listen on; 0: any free one"},

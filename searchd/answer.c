@@ -151,6 +151,13 @@ static void write_answer(struct answering *answering, double milliseconds, struc
 	jsonout_end(&json, '}');
 }
 
+/* From here to its end a request is about one index. */
+static void follow(struct answerer *answerer)
+{
+	reader_follow(&answerer->reader);
+	answerer->schema = reader_schema(&answerer->reader);
+}
+
 void answer_search(struct answerer *answerer, struct http_request *http)
 {
 	struct search_request request;
@@ -159,8 +166,9 @@ void answer_search(struct answerer *answerer, struct http_request *http)
 	struct weir_error error;
 	const char *field;
 	int64_t began = moment_monotonic();
+	follow(answerer);
 	weir_status status =
-		request_read(http, answerer->schema, index_capabilities(answerer->reader.index),
+		request_read(http, answerer->schema, reader_capabilities(&answerer->reader),
 			     &request, &field, &error);
 	if (status == WEIR_OK) {
 		field = "limit";
@@ -187,6 +195,7 @@ void answer_get(struct answerer *answerer, struct http_request *http)
 	char id[EVENT_ID_LIMIT + 1];
 	size_t length;
 	weir_status status = WEIR_OK;
+	follow(answerer);
 	/* The id as the indexer keeps it: a GUID in capitals or braces is the same one. */
 	if (event_id_normalize(answering.id, strlen(answering.id), id, &length, NULL)) {
 		answering.id = id;

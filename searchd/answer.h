@@ -9,9 +9,9 @@
 #include "metrics.h"
 #include "state.h"
 
-/* What one worker answers with; its own, but for schema, freshness and the metric. */
+/* What one worker answers with; its own, but for freshness and the metric. */
 struct answerer {
-	const struct schema *schema;
+	const struct schema *schema; /* of the index that the request is answered from */
 	struct freshness *freshness;
 	struct reader reader;
 	struct state state; /* of the hit being written */

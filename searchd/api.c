@@ -16,6 +16,7 @@ extern const size_t page_html_size;
 extern const char page_policy[];
 
 enum tag { TAG_SEARCH, TAG_GET };
+enum { IDLE_LOOK = 1000000 }; /* microseconds until a worker without work leaves an old index */
 
 struct worker {
 	pthread_t thread;
@@ -25,7 +26,6 @@ struct worker {
 };
 
 struct api {
-	const struct schema *schema;
 	struct index *index;
 	struct freshness *freshness;
 	struct http_server *server;
@@ -40,8 +40,10 @@ static void *work(void *context)
 	struct worker *worker = context;
 	struct http_request *request;
 	while (!http_queue_closed(worker->api->queue)) {
-		if (http_queue_take(worker->api->queue, &request, 1, -1) == 0)
+		if (http_queue_take(worker->api->queue, &request, 1, IDLE_LOOK) == 0) {
+			reader_follow(&worker->answerer.reader);
 			continue;
+		}
 		if (http_tag(request) == TAG_GET)
 			answer_get(&worker->answerer, request);
 		else
@@ -99,9 +101,8 @@ static weir_status start_workers(struct api *api, struct weir_error *error)
 	for (size_t i = 0; i < api->worker_count; i++) {
 		struct worker *worker = &api->workers[i];
 		worker->api = api;
-		worker->answerer = (struct answerer){.schema = api->schema,
-						     .freshness = api->freshness,
-						     .seconds = api->seconds};
+		worker->answerer =
+			(struct answerer){.freshness = api->freshness, .seconds = api->seconds};
 		reader_init(&worker->answerer.reader, api->index);
 		int failure = pthread_create(&worker->thread, NULL, work, worker);
 		if (failure != 0)
@@ -112,13 +113,12 @@ static weir_status start_workers(struct api *api, struct weir_error *error)
 	return WEIR_OK;
 }
 
-weir_status api_start(const struct config *config, const struct schema *schema, struct index *index,
-		      struct freshness *freshness, struct api **api, struct weir_error *error)
+weir_status api_start(const struct config *config, struct index *index, struct freshness *freshness,
+		      struct api **api, struct weir_error *error)
 {
 	struct api *made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return err_no_memory(error);
-	made->schema = schema;
 	made->index = index;
 	made->freshness = freshness;
 	made->worker_count = (size_t)config_integer(config, "searchd", "workers");

@@ -9,9 +9,8 @@
 
 struct api;
 
-weir_status api_start(const struct config *config, const struct schema *schema, struct index *index,
-		      struct freshness *freshness, struct api **api,
-		      struct weir_error *error) WEIR_MUST_CHECK;
+weir_status api_start(const struct config *config, struct index *index, struct freshness *freshness,
+		      struct api **api, struct weir_error *error) WEIR_MUST_CHECK;
 uint16_t api_port(const struct api *api);
 /* What came before is answered; takes NULL. */
 void api_stop(struct api *api);

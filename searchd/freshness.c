@@ -30,7 +30,6 @@ struct freshness {
 	int64_t lag_messages, lag_ms, as_of;
 	/* The thread's own from here on. */
 	const struct config *config;
-	const struct schema *schema;
 	rd_kafka_t *client;
 	char *cluster;
 	struct reader reader;
@@ -78,9 +77,11 @@ static weir_status measure(struct freshness *freshness, int64_t *lag, struct wei
 		status = kafka_cluster_id(freshness->client, freshness->config, ANSWER_TIMEOUT_MS,
 					  &freshness->cluster, error);
 	freshness->end_count = 0;
-	for (size_t i = 0; i < freshness->schema->message_count && status == WEIR_OK; i++) {
+	reader_follow(&freshness->reader);
+	const struct schema *schema = reader_schema(&freshness->reader);
+	for (size_t i = 0; i < schema->message_count && status == WEIR_OK; i++) {
 		int32_t partitions;
-		status = kafka_topic_ends(freshness->client, freshness->schema->messages[i].topic,
+		status = kafka_topic_ends(freshness->client, schema->messages[i].topic,
 					  ANSWER_TIMEOUT_MS, on_end, freshness, &partitions, error);
 	}
 	if (status == WEIR_OK && freshness->end_count > PARTITION_LIMIT)
@@ -174,15 +175,13 @@ static weir_status make_client(struct freshness *freshness, struct weir_error *e
 	return err_set(error, WEIR_INVALID, "[kafka]: %s", reason);
 }
 
-weir_status freshness_start(const struct config *config, const struct schema *schema,
-			    struct index *index, struct freshness **freshness,
-			    struct weir_error *error)
+weir_status freshness_start(const struct config *config, struct index *index,
+			    struct freshness **freshness, struct weir_error *error)
 {
 	struct freshness *made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return err_no_memory(error);
 	made->config = config;
-	made->schema = schema;
 	made->lag_messages = made->lag_ms = UNKNOWN;
 	made->as_of = moment_now();
 	made->caught_up = INT64_MIN;

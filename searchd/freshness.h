@@ -10,9 +10,8 @@
 
 struct freshness;
 
-weir_status freshness_start(const struct config *config, const struct schema *schema,
-			    struct index *index, struct freshness **freshness,
-			    struct weir_error *error) WEIR_MUST_CHECK;
+weir_status freshness_start(const struct config *config, struct index *index,
+			    struct freshness **freshness, struct weir_error *error) WEIR_MUST_CHECK;
 void freshness_stop(struct freshness *freshness); /* takes NULL */
 /* {"lagMessages":…,"lagMs":…,"asOf":…}; what is not known is null. Any thread. */
 void freshness_write(struct freshness *freshness, struct jsonout *json);

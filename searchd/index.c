@@ -1,94 +1,79 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: `lock` guards the opening and the reasons; once `open` is set the backend does not
- * change until index_destroy. A plug-in whose thread model is serial is called by one thread at a
- * time, under `serial`. A reader belongs to its thread, the watcher to the one that looks. */
-#include "index.h"
+ * Concurrency: `lock` guards which index is current, how many readers each has, and the reasons.
+ * One thread looks (index_look): it alone opens the index that comes, makes it current and closes
+ * those that nobody reads any more. Requests never wait for any of that. */
+#include "index_internal.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon.h"
-#include "log.h"
-#include "metrics.h"
 #include "moment.h"
+#include "positions.h"
 
-enum {
-	AWAY_PATIENCE = 200000, /* microseconds that a request waits for an index being replaced */
-	RERUNS_AT_ONCE = 3,
-	RERUN_PAUSE_NS = 2000000,
-};
+enum { LOOK_DEADLINE = 1000000 }; /* microseconds */
 
-/* For clients, who need not know where our files are; health and log have the plug-in's words. */
-#define NO_INDEX                                                                                   \
-	"there is no index to search now: the indexer makes it, and /health/ready tells more"
-#define TOO_LATE                                                                                   \
-	"the search did not end before its deadline ([searchd] deadline): make it narrower, or "   \
-	"try again"
-
-/* What was logged last, so that a lasting failure is one line. */
-struct reason {
-	char text[sizeof(((struct weir_error *)0)->message)];
-};
-
-struct index {
-	const struct config *config;
-	const struct schema *schema;
-	struct plugin *plugin; /* for its capabilities, before the index is there */
-	pthread_mutex_t lock, serial;
-	struct backend backend;
-	_Atomic bool open, failing;
-	bool is_serial;
-	int64_t refresh;
-	/* How often some session came to another generation. Generations cannot be compared, so a
-	 * session may be behind the others unless it was refreshed since the last move. */
-	_Atomic uint64_t moves;
-	struct reason missing, failure;
-	struct reader watcher;
-	struct metric *refreshes, *reruns, *generations;
-};
-
-static weir_status load(const struct config *config, struct plugin **plugin,
-			struct weir_error *error)
+bool index_note(struct index *index, struct reason *reason, const char *text)
 {
-	struct plugin *loaded = NULL;
-	struct plugin_parameters *parameters = NULL;
-	weir_status status = plugin_load_configured(config, &loaded, error);
-	if (status == WEIR_OK)
-		status = plugin_parameters_read(loaded, config, &parameters, error);
-	plugin_parameters_destroy(parameters);
-	if (status == WEIR_OK && (loaded->manifest->capabilities & WEIR_CAN_SEARCH) == 0)
-		status = err_set(error, WEIR_INVALID,
-				 "plug-in %s cannot search: set another [backend] plugin",
-				 loaded->path);
-	if (status != WEIR_OK) {
-		plugin_destroy(loaded);
-		return status;
-	}
-	*plugin = loaded;
-	return WEIR_OK;
+	pthread_mutex_lock(&index->lock);
+	bool is_new = strcmp(reason->text, text) != 0;
+	snprintf(reason->text, sizeof(reason->text), "%s", text);
+	pthread_mutex_unlock(&index->lock);
+	return is_new;
 }
 
-weir_status index_create(const struct config *config, const struct schema *schema,
-			 struct index **index, struct weir_error *error)
+/* Says what differs between the configuration and the index that is chosen. */
+static void tell_notice(const struct catalog_choice *choice)
+{
+	if (choice->notice.message[0] != '\0')
+		log_warning("catalog", "reason=%s", LOG_TEXT(choice->notice.message));
+}
+
+static weir_status choose(struct index *index, enum catalog_role role, struct served **served,
+			  struct weir_error *error)
+{
+	struct catalog_choice *choice = NULL;
+	weir_status status = catalog_choose(index->catalog, role, &choice, error);
+	if (status != WEIR_OK)
+		return status;
+	if (index->current != NULL && served_is(index->current, choice)) {
+		catalog_choice_destroy(choice);
+		*served = NULL;
+		return WEIR_OK;
+	}
+	return served_create(index->config, choice, served, error);
+}
+
+static void show(struct served *served)
+{
+	metric_set(served->shown, 1);
+	health_set_fact("index", "%s", served->name);
+}
+
+weir_status index_create(const struct config *config, struct schema *schema, struct index **index,
+			 struct weir_error *error)
 {
 	struct index *made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return err_no_memory(error);
-	weir_status status = load(config, &made->plugin, error);
-	if (status != WEIR_OK) {
-		free(made);
-		return status;
-	}
 	made->config = config;
 	made->schema = schema;
-	made->is_serial = made->plugin->manifest->thread_model == WEIR_THREADS_SERIAL;
-	made->refresh = config_duration(config, "searchd", "refresh");
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_mutex_init(&made->serial, NULL);
+	weir_status status = catalog_read(config, schema, &made->catalog, error);
+	if (status == WEIR_OK)
+		status = choose(made, CATALOG_LIVE, &made->current, error);
+	if (status != WEIR_OK) {
+		index_destroy(made);
+		return status;
+	}
+	tell_notice(made->current->choice);
+	show(made->current);
+	/* A switch under way is gone on with. Should it fail here, the next look says so. */
+	struct weir_error later;
+	if (choose(made, CATALOG_NEXT, &made->coming, &later) != WEIR_OK)
+		log_warning("catalog", "reason=%s", LOG_TEXT(later.message));
+	made->refresh = config_duration(config, "searchd", "refresh");
 	reader_init(&made->watcher, made);
 	made->refreshes = metric_get(METRIC_COUNTER, "weir_searchd_refreshes_total", NULL,
 				     "Sessions moved to the newest commit.");
@@ -106,158 +91,164 @@ void index_destroy(struct index *index)
 	if (index == NULL)
 		return;
 	reader_finish(&index->watcher);
-	backend_close(&index->backend);
-	plugin_destroy(index->plugin);
+	for (struct served *each = index->retired, *next; each != NULL; each = next) {
+		next = each->next;
+		served_destroy(each);
+	}
+	served_destroy(index->coming);
+	served_destroy(index->current);
+	catalog_destroy(index->catalog);
 	pthread_mutex_destroy(&index->lock);
-	pthread_mutex_destroy(&index->serial);
 	free(index);
 }
 
-uint64_t index_capabilities(const struct index *index)
+/* Reads a catalog that was replaced and prepares for the index that it names now. */
+static void read_catalog(struct index *index)
 {
-	return index->plugin->manifest->capabilities;
-}
-
-/* True when it is not the reason that was noted last. */
-static bool note(struct index *index, struct reason *reason, const char *text)
-{
-	pthread_mutex_lock(&index->lock);
-	bool is_new = strcmp(reason->text, text) != 0;
-	snprintf(reason->text, sizeof(reason->text), "%s", text);
-	pthread_mutex_unlock(&index->lock);
-	return is_new;
-}
-
-static weir_status open_index(struct index *index, struct weir_error *error)
-{
-	weir_status status = WEIR_OK;
-	if (atomic_load(&index->open))
-		return WEIR_OK;
-	pthread_mutex_lock(&index->lock);
-	if (!atomic_load(&index->open))
-		status = backend_open(index->config, index->schema->abi, WEIR_MODE_READER,
-				      &plugin_default_host, &index->backend, error);
-	if (status == WEIR_OK)
-		atomic_store(&index->open, true);
-	pthread_mutex_unlock(&index->lock);
-	return status;
-}
-
-static int past_deadline(void *context)
-{
-	const struct reader *reader = context;
-	return moment_monotonic() > reader->deadline;
-}
-
-void reader_init(struct reader *reader, struct index *index)
-{
-	*reader = (struct reader){.index = index, .host = plugin_default_host};
-	reader->host.context = reader;
-	reader->host.cancelled = past_deadline;
-}
-
-void reader_finish(struct reader *reader)
-{
-	if (reader->session != NULL)
-		reader->index->backend.plugin->operations.session_close(reader->session);
-	reader->session = NULL;
-}
-
-static weir_status refresh(struct reader *reader, bool now, struct weir_error *error)
-{
-	struct index *index = reader->index;
-	const struct weir_operations *operations = &index->backend.plugin->operations;
-	weir_status status = WEIR_OK;
-	if (reader->session == NULL) {
-		status = operations->session_open(index->backend.instance, &reader->host,
-						  &reader->session, error);
-		if (status != WEIR_OK)
-			return status;
-		now = true;
+	struct catalog *catalog = NULL;
+	struct served *coming = NULL;
+	struct weir_error error;
+	if (!catalog_changed(index->catalog))
+		return;
+	weir_status status = catalog_read(index->config, index->schema, &catalog, &error);
+	if (status == WEIR_OK) {
+		catalog_destroy(index->catalog);
+		index->catalog = catalog;
+		status = choose(index, CATALOG_NEXT, &coming, &error);
 	}
-	int64_t at = moment_monotonic();
-	uint64_t moves = atomic_load(&index->moves), before = reader->generation;
-	if (!now && at - reader->refreshed < index->refresh && reader->moves == moves)
-		return WEIR_OK;
-	status = operations->refresh(reader->session, &reader->generation, error);
+	/* What is served goes on being served. */
+	if (status != WEIR_OK) {
+		if (index_note(index, &index->unreadable, error.message))
+			log_error("catalog", "reason=%s", LOG_TEXT(error.message));
+		return;
+	}
+	index_note(index, &index->unreadable, "");
+	served_destroy(index->coming); /* nobody but this thread ever read from it */
+	index->coming = coming;
+	if (coming != NULL)
+		log_info("index", "state=coming index=%s", LOG_TEXT(coming->name));
+}
+
+static weir_status work_positions(void *context, const struct weir_operations *operations,
+				  weir_session *session, struct weir_error *error)
+{
+	struct positions *positions = context;
+	positions_finish(positions); /* of a try before */
+	weir_status status =
+		operations->session_positions(session, positions_add, positions, error);
+	return status == WEIR_OK && positions->failed ? err_no_memory(error) : status;
+}
+
+/* A session of its own on the index that comes. */
+static weir_status positions_of_coming(struct index *index, struct positions *positions,
+				       struct weir_error *error)
+{
+	const struct weir_operations *operations = &index->coming->backend.plugin->operations;
+	weir_session *session = NULL;
+	uint64_t generation;
+	weir_status status = operations->session_open(index->coming->backend.instance,
+						      &plugin_default_host, &session, error);
 	if (status != WEIR_OK)
 		return status;
-	reader->refreshed = at;
-	reader->moves = moves;
-	metric_add(index->refreshes, 1);
-	if (reader->generation != before) {
-		metric_add(index->generations, 1);
-		/* Whoever moved meanwhile may have come further than this session. */
-		if (atomic_fetch_add(&index->moves, 1) == moves)
-			reader->moves = moves + 1;
-	}
-	return WEIR_OK;
-}
-
-/* *reached: the session could be brought up to date. */
-static weir_status run_once(struct reader *reader, bool again, reader_work work, void *context,
-			    bool *reached, struct weir_error *error)
-{
-	struct index *index = reader->index;
-	*error = (struct weir_error){"the plug-in gave no reason"};
-	if (index->is_serial)
-		pthread_mutex_lock(&index->serial);
-	weir_status status = refresh(reader, again, error);
-	*reached = status == WEIR_OK;
-	if (*reached)
-		status = work(context, &index->backend.plugin->operations, reader->session, error);
-	if (status == WEIR_FATAL || (status != WEIR_OK && !*reached))
-		reader_finish(reader); /* the next try gets a session that is whole */
-	if (index->is_serial)
-		pthread_mutex_unlock(&index->serial);
-	error->message[sizeof(error->message) - 1] = '\0';
+	status = operations->refresh(session, &generation, error);
+	if (status == WEIR_OK)
+		status = work_positions(positions, operations, session, error);
+	operations->session_close(session);
 	return status;
 }
 
-static weir_status run(struct reader *reader, int64_t deadline, reader_work work, void *context,
-		       struct weir_error *error)
+/* WEIR_OK: the index that comes holds everything that the current one does. It alone is written to
+ * once it is named in the catalog, so this stays true. */
+static weir_status is_as_far(struct index *index, struct weir_error *error)
 {
-	int64_t patience = moment_monotonic() + AWAY_PATIENCE;
-	reader->deadline = deadline;
-	for (int tries = 0;; tries++) {
-		bool reached;
-		weir_status status = run_once(reader, tries > 0, work, context, &reached, error);
-		if (status != WEIR_RETRY)
-			return status;
-		if (!reached && (moment_monotonic() > patience || past_deadline(reader)))
-			return WEIR_RETRY;
-		if (past_deadline(reader))
-			return err_set(error, WEIR_AWAY, TOO_LATE);
-		if (reached)
-			metric_add(reader->index->reruns, 1);
-		if (!reached || tries >= RERUNS_AT_ONCE)
-			nanosleep(&(struct timespec){.tv_nsec = RERUN_PAUSE_NS}, NULL);
+	WEIR_CLEANUP(positions_finish)
+	struct positions now = POSITIONS_INIT,
+			 coming = POSITIONS_INIT;
+	reader_follow(&index->watcher);
+	index->watcher.refreshed = 0; /* the newest commit, whatever [searchd] refresh says */
+	weir_status status = reader_try(&index->watcher, moment_monotonic() + LOOK_DEADLINE,
+					work_positions, &now, error);
+	if (status == WEIR_FATAL)
+		return WEIR_OK; /* nothing can be read from it, so nobody can see less */
+	if (status == WEIR_OK)
+		status = positions_of_coming(index, &coming, error);
+	if (status != WEIR_OK)
+		return status;
+	const struct positions_entry *behind =
+		positions_behind(&coming, &now, index->coming->choice->schema);
+	if (behind == NULL)
+		return WEIR_OK;
+	const struct positions_entry *at =
+		positions_find(&coming, behind->cluster, behind->topic, behind->partition);
+	return err_set(error, WEIR_RETRY,
+		       "topic %s, partition %d: it is at %lld, the current at %lld", behind->topic,
+		       behind->partition, (long long)(at != NULL ? at->next_offset : 0),
+		       (long long)behind->next_offset);
+}
+
+static void switch_over(struct index *index)
+{
+	struct served *before = index->current;
+	show(index->coming);
+	metric_set(before->shown, 0);
+	pthread_mutex_lock(&index->lock);
+	index->current = index->coming;
+	pthread_mutex_unlock(&index->lock);
+	index->coming = NULL;
+	before->next = index->retired;
+	index->retired = before;
+	log_info("index", "state=switched from=%s to=%s", LOG_TEXT(before->name),
+		 LOG_TEXT(index->current->name));
+	tell_notice(index->current->choice);
+}
+
+/* Without an index that is open, or with one that is gone, there is nothing to fall behind. */
+static bool nothing_is_served(struct index *index)
+{
+	const struct catalog_index *entry = index->current->choice->index;
+	struct weir_error error;
+	if (atomic_load(&index->current->open))
+		return false;
+	return (entry != NULL && !catalog_index_is_there(entry)) ||
+	       served_open(index->current, index->config, &error) == WEIR_FATAL;
+}
+
+/* Goes on with a switch. */
+static void bring_over(struct index *index)
+{
+	struct weir_error error;
+	if (index->coming == NULL)
+		return;
+	weir_status status = served_open(index->coming, index->config, &error);
+	if (status == WEIR_OK && !nothing_is_served(index))
+		status = is_as_far(index, &error);
+	if (status == WEIR_OK) {
+		index_note(index, &index->trouble, "");
+		switch_over(index);
+	} else if (index_note(index, &index->trouble,
+			      status == WEIR_RETRY ? "behind" : error.message)) {
+		log_line(status == WEIR_RETRY ? WEIR_LOG_INFO : WEIR_LOG_ERROR, "index",
+			 "state=waiting index=%s reason=%s", LOG_TEXT(index->coming->name),
+			 LOG_TEXT(error.message));
 	}
 }
 
-weir_status reader_run(struct reader *reader, int64_t deadline, reader_work work, void *context,
-		       struct weir_error *error)
+static void close_left(struct index *index)
 {
-	struct index *index = reader->index;
-	if (open_index(index, error) != WEIR_OK)
-		return err_set(error, WEIR_AWAY, NO_INDEX);
-	weir_status status = run(reader, deadline, work, context, error);
-	if (status == WEIR_RETRY)
-		return err_set(error, WEIR_AWAY, NO_INDEX);
-	if (status == WEIR_OK && atomic_load(&index->failing) &&
-	    atomic_exchange(&index->failing, false)) {
-		health_set_good("search");
-		note(index, &index->failure, "");
-		log_info("search", "state=recovered");
+	struct served **link = &index->retired;
+	while (*link != NULL) {
+		struct served *each = *link;
+		pthread_mutex_lock(&index->lock);
+		bool left = each->users == 0;
+		pthread_mutex_unlock(&index->lock);
+		if (!left) {
+			link = &each->next;
+			continue;
+		}
+		*link = each->next;
+		log_info("index", "state=closed index=%s", LOG_TEXT(each->name));
+		served_destroy(each);
 	}
-	if (status == WEIR_OK || status == WEIR_AWAY || status == WEIR_NO_MEMORY ||
-	    status == WEIR_INVALID)
-		return status;
-	health_set_bad("search", "%s", error->message);
-	if (note(index, &index->failure, error->message))
-		log_error("search", "state=failing reason=%s", LOG_TEXT(error->message));
-	atomic_store(&index->failing, true);
-	return WEIR_FATAL;
 }
 
 static weir_status work_nothing(void *context, const struct weir_operations *operations,
@@ -272,11 +263,16 @@ static weir_status work_nothing(void *context, const struct weir_operations *ope
 
 weir_status index_look(struct index *index, struct weir_error *error)
 {
-	weir_status status = open_index(index, error);
+	read_catalog(index);
+	bring_over(index);
+	close_left(index);
+	reader_follow(&index->watcher);
+	weir_status status = served_open(index->current, index->config, error);
 	if (status == WEIR_OK)
-		status = run(&index->watcher, moment_monotonic() + 1000000, work_nothing, NULL,
-			     error);
-	bool is_new = note(index, &index->missing, status == WEIR_OK ? "open" : error->message);
+		status = reader_try(&index->watcher, moment_monotonic() + LOOK_DEADLINE,
+				    work_nothing, NULL, error);
+	bool is_new =
+		index_note(index, &index->missing, status == WEIR_OK ? "open" : error->message);
 	if (status == WEIR_OK)
 		health_set_good("index");
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * index.h - the index as searchd sees it: opened when it is there, one session a thread, always new
- * enough. */
+ * index.h - the index as searchd sees it: the one that the catalog says, opened when it is there,
+ * one session a thread, always new enough; when the catalog names another one, the sessions move
+ * over. */
 #ifndef INDEX_H
 #define INDEX_H
 
@@ -11,30 +12,38 @@
 #include "schema.h"
 
 struct index;
+struct served;
 
-/* Loads the plug-in and checks its parameters; the index itself may be missing yet. A plug-in that
- * cannot search is WEIR_INVALID. */
-weir_status index_create(const struct config *config, const struct schema *schema,
-			 struct index **index, struct weir_error *error) WEIR_MUST_CHECK;
+/* Reads the catalog, loads the plug-in and checks its parameters; the index itself may be missing
+ * yet. schema: the configured one, borrowed. A plug-in that cannot search is WEIR_INVALID. */
+weir_status index_create(const struct config *config, struct schema *schema, struct index **index,
+			 struct weir_error *error) WEIR_MUST_CHECK;
 void index_destroy(struct index *index); /* takes NULL; readers have to be finished */
-uint64_t index_capabilities(const struct index *index);
 /* Opens the index if it is not open, else sees whether it is still there; sets the health condition
- * "index". WEIR_FATAL: it is there and this process cannot read it (another format or schema). For
- * one thread, between its other business. */
+ * "index". Looks into the catalog; an index that is named there is opened beside, and readers move
+ * over once it is as far as the one they read. WEIR_FATAL: the index is there and this process
+ * cannot read it (another format or schema). For one thread, between its other business. */
 weir_status index_look(struct index *index, struct weir_error *error) WEIR_MUST_CHECK;
 
 /* One thread's reader session. */
 struct reader {
 	struct index *index;
+	struct served *served; /* what it reads from; NULL: nothing yet */
 	weir_session *session; /* NULL: not open yet */
 	struct weir_host host;
 	int64_t deadline;  /* moment_monotonic; what the host's cancelled tells */
 	int64_t refreshed; /* moment_monotonic of the last refresh */
 	uint64_t generation;
-	uint64_t moves; /* index->moves that the last refresh took in */
+	uint64_t moves; /* served->moves that the last refresh took in */
 };
 void reader_init(struct reader *reader, struct index *index);
 void reader_finish(struct reader *reader);
+/* Moves over to the index that is served now, if it is another one. The schema and capabilities
+ * below, and reader_run, are of that one until the next call: once before each request, and now and
+ * then by who has none, since the one before is closed when its last reader has left. */
+void reader_follow(struct reader *reader);
+const struct schema *reader_schema(const struct reader *reader);
+uint64_t reader_capabilities(const struct reader *reader);
 
 /* Runs work on a session that sees every commit older than [searchd] refresh and nothing older than
  * what any reader saw before the call, again when the index moved under it, until deadline.

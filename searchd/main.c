@@ -8,7 +8,7 @@
 #include "log.h"
 
 enum {
-	LOOK_MS = 1000,
+	LOOK_MS = 250, /* a replaced catalog is noticed within a second */
 	MISSING_LOOK_MS = 200,
 	/* One look may fall into the moment in which the index is being made or replaced. */
 	FATAL_LOOKS = 3,
@@ -28,11 +28,10 @@ static weir_status start(struct searchd *searchd, const struct config *config,
 	if (status == WEIR_OK)
 		status = index_create(config, searchd->schema, &searchd->index, error);
 	if (status == WEIR_OK)
-		status = freshness_start(config, searchd->schema, searchd->index,
-					 &searchd->freshness, error);
+		status = freshness_start(config, searchd->index, &searchd->freshness, error);
 	if (status == WEIR_OK)
-		status = api_start(config, searchd->schema, searchd->index, searchd->freshness,
-				   &searchd->api, error);
+		status =
+			api_start(config, searchd->index, searchd->freshness, &searchd->api, error);
 	return status;
 }
 
