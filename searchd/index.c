@@ -162,8 +162,7 @@ static weir_status positions_of_coming(struct index *index, struct positions *po
 static weir_status is_as_far(struct index *index, struct weir_error *error)
 {
 	WEIR_CLEANUP(positions_finish)
-	struct positions now = POSITIONS_INIT,
-			 coming = POSITIONS_INIT;
+	struct positions now = POSITIONS_INIT, coming = POSITIONS_INIT;
 	reader_follow(&index->watcher);
 	index->watcher.refreshed = 0; /* the newest commit, whatever [searchd] refresh says */
 	weir_status status = reader_try(&index->watcher, moment_monotonic() + LOOK_DEADLINE,
