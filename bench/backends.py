@@ -213,7 +213,7 @@ def main():
         node = None
         for each in names:
             if each in NODE and node is None:
-                node = processes.OpenSearch(folder / "opensearch", heap="1g").start()
+                node = processes.OpenSearch(folder / "opensearch", heap="1g", brief=False).start()
                 stack.callback(node.stop)
                 results["opensearch"] = requests.get(node.url, timeout=10).json()["version"]["number"]
                 warm(kafka, events, node, folder)
