@@ -12,7 +12,7 @@ enum {
 	PARAMETER_USER,
 	PARAMETER_PASSWORD,
 	PARAMETER_API_KEY,
-	PARAMETER_CA_FILE,
+	PARAMETER_CA_PATH,
 	PARAMETER_CONNECT_TIMEOUT,
 	PARAMETER_TIMEOUT,
 	PARAMETER_BULK_BYTES,
@@ -51,8 +51,8 @@ static const struct weir_parameter api_key = {
 	.default_value = "",
 	.help = "An API key, sent as Authorization: ApiKey; instead of user and password.",
 };
-static const struct weir_parameter ca_file = {
-	.key = "ca",
+static const struct weir_parameter ca_path = {
+	.key = "ca_path",
 	.type = WEIR_PARAMETER_PATH,
 	.default_value = "",
 	.help = "PEM file of the CAs that may sign the cluster's certificate; empty: the system's.",
@@ -104,7 +104,7 @@ static const struct weir_parameter *const parameters[PARAMETER_COUNT] = {
 	[PARAMETER_USER] = &user,
 	[PARAMETER_PASSWORD] = &password,
 	[PARAMETER_API_KEY] = &api_key,
-	[PARAMETER_CA_FILE] = &ca_file,
+	[PARAMETER_CA_PATH] = &ca_path,
 	[PARAMETER_CONNECT_TIMEOUT] = &connect_timeout,
 	[PARAMETER_TIMEOUT] = &timeout,
 	[PARAMETER_BULK_BYTES] = &bulk_bytes,
@@ -141,7 +141,7 @@ static weir_status take_cluster(struct cluster *cluster,
 	if (!copy_text(&cluster->user, values[PARAMETER_USER]) ||
 	    !copy_text(&cluster->password, values[PARAMETER_PASSWORD]) ||
 	    !copy_text(&cluster->api_key, values[PARAMETER_API_KEY]) ||
-	    !copy_text(&cluster->ca_file, values[PARAMETER_CA_FILE]))
+	    !copy_text(&cluster->ca_path, values[PARAMETER_CA_PATH]))
 		return error_no_memory(error);
 	if (cluster->user[0] != '\0' && cluster->api_key[0] != '\0')
 		return error_set(error, WEIR_FATAL,

@@ -87,7 +87,7 @@ void cluster_finish(struct cluster *cluster)
 	free(cluster->user);
 	free(cluster->password);
 	free(cluster->api_key);
-	free(cluster->ca_file);
+	free(cluster->ca_path);
 	*cluster = (struct cluster){0};
 }
 
@@ -156,8 +156,8 @@ static bool set_options(struct connection *connection)
 	good = good && curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, cluster->total_ms) == CURLE_OK;
 	good = good && curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK;
 	good = good && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
-	if (good && cluster->ca_file[0] != '\0')
-		good = curl_easy_setopt(curl, CURLOPT_CAINFO, cluster->ca_file) == CURLE_OK;
+	if (good && cluster->ca_path[0] != '\0')
+		good = curl_easy_setopt(curl, CURLOPT_CAINFO, cluster->ca_path) == CURLE_OK;
 	if (good && cluster->user[0] != '\0')
 		good = curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC) == CURLE_OK &&
 		       curl_easy_setopt(curl, CURLOPT_USERNAME, cluster->user) == CURLE_OK &&
@@ -249,13 +249,13 @@ static weir_status unreachable(const struct connection *connection, CURLcode cod
 	const char *url = cluster->urls[connection->current];
 	if (code == CURLE_SSL_CACERT_BADFILE)
 		return error_set(error, WEIR_FATAL,
-				 "opensearch: the file of ca, %.200s, cannot be read; set it in "
+				 "opensearch: the file ca_path %.200s cannot be read; set it in "
 				 "[backend.opensearch] to a PEM file",
-				 cluster->ca_file);
+				 cluster->ca_path);
 	if (code == CURLE_PEER_FAILED_VERIFICATION)
 		return error_set(error, WEIR_RETRY,
 				 "opensearch: %.150s: its certificate is not trusted (%.120s); "
-				 "set ca_file in [backend.opensearch] to the CA that signed it",
+				 "set ca_path in [backend.opensearch] to the CA that signed it",
 				 url, connection->reason);
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return error_set(error, WEIR_RETRY,

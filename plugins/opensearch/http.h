@@ -13,7 +13,7 @@
 struct cluster {
 	char **urls; /* without a slash at the end */
 	size_t url_count;
-	char *user, *password, *api_key, *ca_file; /* "" where there is none */
+	char *user, *password, *api_key, *ca_path; /* "" where there is none */
 	long connect_ms, total_ms;
 };
 
