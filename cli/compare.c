@@ -7,10 +7,16 @@
 #include "compare_internal.h"
 #include "moment.h"
 
+/* A test makes them small. */
+#ifndef COMPARE_RANGE
+#define COMPARE_RANGE 1000   /* documents of the truth with one digest */
+#define COMPARE_PART 2000    /* documents of each side in memory when a range is looked at */
+#define COMPARE_SUSPECTS 200 /* what may be on its way, looked at together */
+#endif
 enum {
-	RANGE = 1000,	/* documents of the truth with one digest */
-	PART = 2000,	/* documents of each side in memory when a range is looked at */
-	SUSPECTS = 200, /* what may be on its way, looked at together */
+	RANGE = COMPARE_RANGE,
+	PART = COMPARE_PART,
+	SUSPECTS = COMPARE_SUSPECTS,
 	PAUSE_MS = 20,
 };
 
@@ -413,15 +419,17 @@ static weir_status compare_two(struct comparison *comparison, const struct compa
 	bool is_old = false;
 	if (truth != NULL && copy != NULL && truth->digest == copy->digest)
 		return WEIR_OK;
+	const char *id = truth != NULL ? truth->id : copy->id;
 	if (!is_settled(comparison, truth))
-		return suspect(comparison, truth != NULL ? truth->id : copy->id);
+		return suspect(comparison, id);
 	/* Left out by version already; now by the time at which it was made. */
 	if (truth != NULL && copy == NULL && truth->kind == WEIR_KIND_HIDDEN) {
 		weir_status status = is_old_tombstone(comparison, truth, &is_old);
 		if (status != WEIR_OK)
 			return status;
 	}
-	return is_old ? WEIR_OK : report(comparison, truth, copy);
+	/* Its state will tell whether it is one. */
+	return is_old ? suspect(comparison, id) : report(comparison, truth, copy);
 }
 
 static int add_to_part(void *context, const struct compare_document *document)
