@@ -5,8 +5,8 @@ use tantivy::schema::Value;
 use tantivy::TantivyDocument;
 
 use crate::failure::{fatal, Failure, Outcome};
-use crate::fields::{exact_term, order_of, FieldPlan, Plan};
 use crate::ffi::*;
+use crate::fields::{exact_term, order_of, FieldPlan, Plan};
 use crate::host::Host;
 
 const ID_LIMIT: usize = 1000;
@@ -42,7 +42,11 @@ impl Record<'_> {
     }
 
     pub fn of<'a>(plan: &Plan, stored: &'a TantivyDocument) -> Outcome<Record<'a>> {
-        stored.get_first(plan.record).and_then(|value| value.as_bytes()).and_then(Record::read).ok_or_else(damaged)
+        stored
+            .get_first(plan.record)
+            .and_then(|value| value.as_bytes())
+            .and_then(Record::read)
+            .ok_or_else(damaged)
     }
 }
 
@@ -66,9 +70,7 @@ fn refusal(plan: &Plan, document: &WeirDocument) -> Option<&'static str> {
     }
     document.values().find_map(|value| match plan.field(value.field) {
         None => Some("it has a value of a field that is not in the schema"),
-        Some(field) if field.kind != value.r#type => {
-            Some("it has a value of another type than its field's")
-        }
+        Some(field) if field.kind != value.r#type => Some("it has a value of another type than its field's"),
         Some(_) => None,
     })
 }

@@ -337,7 +337,11 @@ pub struct WeirOperations {
         ) -> WeirStatus,
     >,
     pub maintain: Option<
-        unsafe extern "C" fn(instance: *mut WeirInstance, budget_ms: u32, error: *mut WeirError) -> WeirStatus,
+        unsafe extern "C" fn(
+            instance: *mut WeirInstance,
+            budget_ms: u32,
+            error: *mut WeirError,
+        ) -> WeirStatus,
     >,
     pub stats: Option<
         unsafe extern "C" fn(

@@ -53,7 +53,12 @@ impl Host {
     }
 
     /// Calls on_word with each word and its stem, in order.
-    pub fn split(&self, text: &[u8], language: Option<&CStr>, on_word: &mut dyn FnMut(&str, &str)) -> Outcome<()> {
+    pub fn split(
+        &self,
+        text: &[u8],
+        language: Option<&CStr>,
+        on_word: &mut dyn FnMut(&str, &str),
+    ) -> Outcome<()> {
         let host = self.get();
         let mut words = Words { on_word };
         let language = language.map_or(std::ptr::null(), CStr::as_ptr);

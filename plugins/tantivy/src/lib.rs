@@ -2,7 +2,7 @@
 //! Weir's index on tantivy: the manifest. How the parts hang together:
 //!
 //! `operations` is called by the host and calls `writer` (the one writer of an index) and `session` (what a
-//! reader asks of a `snapshot`). `place` is the folder, `payload` what a commit carries beside documents,
+//! reader asks of a `snapshot`). `place` is the folder and `files` what lies in it, `payload` what a commit carries beside documents,
 //! `fields` the layout, `document`, `query`, `near` and `rank` what becomes of documents and queries.
 //! `ffi` and `view` are the boundary, `host` and `failure` what goes back over it.
 
@@ -10,6 +10,7 @@ mod document;
 mod failure;
 mod ffi;
 mod fields;
+mod files;
 mod host;
 mod near;
 mod operations;

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::document::Record;
 use crate::failure::{fatal, guard, guard_quietly, retry, Outcome};
-use crate::fields::Plan;
 use crate::ffi::*;
+use crate::fields::Plan;
 use crate::host::Host;
 use crate::payload::{Payload, Position};
 use crate::place::Place;
@@ -177,7 +177,11 @@ pub unsafe extern "C" fn abandon(instance: *mut WeirInstance, error: *mut WeirEr
     })
 }
 
-fn hand_out_positions(positions: &[Position], on_position: WeirOnPosition, context: *mut c_void) -> Outcome<()> {
+fn hand_out_positions(
+    positions: &[Position],
+    on_position: WeirOnPosition,
+    context: *mut c_void,
+) -> Outcome<()> {
     for position in positions {
         let named = |name: &str| CString::new(name).map_err(|_| retry("a name with a NUL in the index"));
         let (cluster, topic) = (named(&position.cluster)?, named(&position.topic)?);

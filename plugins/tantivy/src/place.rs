@@ -5,16 +5,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tantivy::directory::{MmapDirectory, INDEX_WRITER_LOCK};
+use tantivy::directory::INDEX_WRITER_LOCK;
 use tantivy::index::IndexMeta;
-use tantivy::{Directory, Index, IndexSettings};
+use tantivy::{Directory, Index, IndexSettings, TantivyError};
 
 use crate::failure::{fatal, retry, Failure, Outcome};
 use crate::fields::Plan;
+use crate::files::Files;
 use crate::payload::Payload;
 
 /// The file whose renaming is a commit.
-const META: &str = "meta.json";
+pub const META: &str = "meta.json";
 
 #[derive(Clone)]
 pub struct Place {
@@ -37,7 +38,10 @@ impl Place {
 
     /// Ends a line about what is there with the way out.
     fn refuse(&self, what: &str) -> Failure {
-        fatal(format!("{} {what}; set another path, or make the index anew: weir rebuild", self.path.display()))
+        fatal(format!(
+            "{} {what}; set another path, or make the index anew: weir rebuild",
+            self.path.display()
+        ))
     }
 
     fn look(&self) -> Outcome<Found> {
@@ -62,9 +66,8 @@ impl Place {
     /// None: the index was made and its first commit is still to come.
     pub fn payload(&self, metas: &IndexMeta, plan: &Plan) -> Outcome<Option<Payload>> {
         let payload = match &metas.payload {
-            Some(text) => Payload::read(text).map_err(|failure| {
-                self.refuse(&format!("holds an index, but {}", failure.message))
-            })?,
+            Some(text) => Payload::read(text)
+                .map_err(|failure| self.refuse(&format!("holds an index, but {}", failure.message)))?,
             None if metas.segments.is_empty() && metas.schema == plan.schema => return Ok(None),
             None => return Err(self.refuse("holds an index of tantivy that is not one of Weir's")),
         };
@@ -81,7 +84,8 @@ impl Place {
     }
 
     fn open_index(&self) -> Outcome<Index> {
-        Index::open_in_dir(&self.path).map_err(|error| {
+        let opened = Files::open(&self.path).map_err(TantivyError::from).and_then(Index::open);
+        opened.map_err(|error| {
             let failure = Failure::from(error);
             Failure { message: format!("{}: {}", self.path.display(), failure.message), ..failure }
         })
@@ -92,10 +96,10 @@ impl Place {
         if let Found::Nothing = self.look()? {
             std::fs::create_dir_all(&self.path)
                 .map_err(|error| retry(format!("cannot make the folder {}: {error}", self.path.display())))?;
-            let directory = MmapDirectory::open(&self.path).map_err(tantivy::TantivyError::from)?;
+            let directory = Files::open(&self.path).map_err(TantivyError::from)?;
             let _lock = directory
                 .acquire_lock(&INDEX_WRITER_LOCK)
-                .map_err(|error| tantivy::TantivyError::LockFailure(error, None))?;
+                .map_err(|error| TantivyError::LockFailure(error, None))?;
             if !self.path.join(META).exists() {
                 /* A thread that compresses costs more than it saves at many small commits. */
                 let settings =
@@ -119,15 +123,9 @@ impl Place {
     }
 
     pub fn stamp(&self) -> Outcome<Stamp> {
-        let meta = std::fs::metadata(self.path.join(META)).map_err(|error| {
-            retry(format!("cannot see {}/{META}: {error}", self.path.display()))
-        })?;
+        let meta = std::fs::metadata(self.path.join(META))
+            .map_err(|error| retry(format!("cannot see {}/{META}: {error}", self.path.display())))?;
         Ok(Stamp(meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.size()))
-    }
-
-    /// tantivy syncs the files, and the folder before it renames meta.json; this makes sure of the renaming.
-    pub fn sync(&self) -> Outcome<()> {
-        Ok(std::fs::File::open(&self.path)?.sync_all()?)
     }
 
     pub fn bytes(&self) -> u64 {

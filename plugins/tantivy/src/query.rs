@@ -6,15 +6,15 @@ use std::ffi::CStr;
 use std::ops::Bound;
 
 use tantivy::query::{
-    BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, Query,
-    RangeQuery, TermQuery,
+    BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, PhraseQuery,
+    Query, RangeQuery, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::Term;
 
 use crate::failure::{fatal, Outcome};
-use crate::fields::{exact_term, order_of, FieldPlan, Plan};
 use crate::ffi::*;
+use crate::fields::{exact_term, order_of, FieldPlan, Plan};
 use crate::host::Host;
 use crate::near::NearQuery;
 
@@ -90,11 +90,8 @@ impl Builder<'_> {
     fn fields(&self, query: &WeirQuery) -> impl Iterator<Item = &FieldPlan> {
         let wanted = query.field;
         self.plan.fields.iter().enumerate().filter_map(move |(number, field)| {
-            let named = if wanted == WEIR_FIELD_DEFAULT {
-                field.is_searched
-            } else {
-                wanted == number as i32
-            };
+            let named =
+                if wanted == WEIR_FIELD_DEFAULT { field.is_searched } else { wanted == number as i32 };
             (named && field.words.is_some()).then_some(field)
         })
     }

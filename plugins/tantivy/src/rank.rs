@@ -15,8 +15,8 @@ use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{DocAddress, DocId, Score, Searcher, TERMINATED};
 
 use crate::failure::{fatal, Outcome};
-use crate::fields::{Plan, ID};
 use crate::ffi::{WeirSortKey, WEIR_FIELD_DEFAULT};
+use crate::fields::{Plan, ID};
 use crate::host::Host;
 
 /// How many matches are looked at between two questions whether to go on.
@@ -87,9 +87,8 @@ impl<'a> SegmentKeys<'a> {
                 KeyKind::Text(name) => Columns::Text(fast.bytes(name)?),
             });
         }
-        let ids = fast
-            .bytes(ID)?
-            .ok_or_else(|| fatal("the index has lost its ids; make it anew: weir rebuild"))?;
+        let ids =
+            fast.bytes(ID)?.ok_or_else(|| fatal("the index has lost its ids; make it anew: weir rebuild"))?;
         Ok(SegmentKeys { keys, columns, ids })
     }
 
@@ -173,9 +172,7 @@ fn compare(segments: &[SegmentKeys], left: &Candidate, right: &Candidate) -> Ord
             a.cmp(&b)
         } else {
             let bytes = |side: &Candidate| -> Vec<u8> {
-                side.bytes[key]
-                    .get_or_init(|| segments[side.segment].bytes(key, side.entry.doc))
-                    .clone()
+                side.bytes[key].get_or_init(|| segments[side.segment].bytes(key, side.entry.doc)).clone()
             };
             let ordering = bytes(left).cmp(&bytes(right));
             if keys.get(key).is_some_and(|key| key.descending) {
@@ -199,7 +196,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn is_worth_it(&self, seen: u64) -> Outcome<()> {
-        if seen % STRIDE == 0 {
+        if seen.is_multiple_of(STRIDE) {
             self.host.check()?;
         }
         Ok(())

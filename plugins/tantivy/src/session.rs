@@ -13,8 +13,8 @@ use tantivy::{DocAddress, DocId, DocSet, Searcher, TERMINATED};
 
 use crate::document::Record;
 use crate::failure::{fatal, Outcome};
-use crate::fields::{Plan, KIND, VERSION};
 use crate::ffi::*;
+use crate::fields::{Plan, KIND, VERSION};
 use crate::host::Host;
 use crate::query;
 use crate::rank::{self, Found};

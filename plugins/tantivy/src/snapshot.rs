@@ -10,7 +10,9 @@ use std::sync::Arc;
 use tantivy::columnar::Column;
 use tantivy::index::SegmentReader;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocSet, Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument, Term, TERMINATED};
+use tantivy::{
+    DocAddress, DocSet, Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument, Term, TERMINATED,
+};
 
 use crate::failure::{fatal, is_missing_file, retry, Outcome};
 use crate::fields::Plan;
@@ -115,7 +117,8 @@ where
     T: tantivy::columnar::HasAssociatedColumnType,
     tantivy::columnar::DynamicColumn: Into<Option<Column<T>>>,
 {
-    reader.fast_fields().column_opt(name)?.ok_or_else(|| {
-        fatal(format!("the index has lost its column {name}; make it anew: weir rebuild"))
-    })
+    reader
+        .fast_fields()
+        .column_opt(name)?
+        .ok_or_else(|| fatal(format!("the index has lost its column {name}; make it anew: weir rebuild")))
 }

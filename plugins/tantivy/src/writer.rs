@@ -16,8 +16,8 @@ use tantivy::{Index, IndexReader, IndexWriter, Searcher, Term};
 
 use crate::document::{Maker, Record};
 use crate::failure::{retry, write_line, Outcome};
-use crate::fields::{Plan, KIND};
 use crate::ffi::*;
+use crate::fields::{Plan, KIND};
 use crate::host::Host;
 use crate::payload::{Payload, Position};
 use crate::place::{birth, Place};
@@ -82,7 +82,7 @@ impl Writer {
             Some(payload) => payload,
             None => {
                 let payload = Payload::new(&plan.fingerprint, birth());
-                commit(&mut writer, place, &payload)?;
+                commit(&mut writer, &payload)?;
                 payload
             }
         };
@@ -182,8 +182,7 @@ impl Writer {
             return Ok(());
         }
         payload.commits += 1;
-        let place = self.place.clone();
-        commit(self.writer()?, &place, &payload)?;
+        commit(self.writer()?, &payload)?;
         self.payload = payload;
         self.forget();
         Ok(())
@@ -286,11 +285,11 @@ impl Writer {
     }
 }
 
-fn commit(writer: &mut IndexWriter, place: &Place, payload: &Payload) -> Outcome<()> {
+fn commit(writer: &mut IndexWriter, payload: &Payload) -> Outcome<()> {
     let mut prepared = writer.prepare_commit()?;
     prepared.set_payload(&payload.write());
     prepared.commit()?;
-    place.sync()
+    Ok(())
 }
 
 pub fn counts(searcher: &Searcher, plan: &Plan) -> Outcome<(u64, u64)> {
