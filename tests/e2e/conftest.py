@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: `kafka` (one real broker for the run, topics fresh for each test), `own_kafka` (a broker
 of the test's own, to be killed), `system` (the three daemons over it), `make_system` (the same, to
-be started by the test with settings of its own).
+be started by the test with settings of its own), `engine` (the settings for every engine in turn).
 
 Run beside each other (pytest -n N --dist loadgroup) each worker has a broker of its own."""
 import itertools
@@ -113,3 +113,26 @@ def make_system(tmp_path):
 @pytest.fixture
 def system(kafka, make_system):
     return make_system(kafka.brokers).start()
+
+
+def engine_settings(name, request):
+    """What makes a System run over an engine; skips the test where the engine cannot be had."""
+    missing = processes.plugin_missing(name)
+    if missing:
+        pytest.skip(missing)
+    if name != "opensearch":
+        return {"plugin": name}
+    node = request.getfixturevalue("opensearch")
+    return {"plugin": name, "backend__opensearch__url": node.url, "backend__opensearch__replicas": 0}
+
+
+@pytest.fixture(params=processes.ENGINES)
+def engine(request):
+    """Each engine in turn."""
+    return engine_settings(request.param, request)
+
+
+@pytest.fixture(params=sorted(processes.LOCATIONS))
+def file_engine(request):
+    """Each engine that keeps its index in files, which one writer at a time may have."""
+    return engine_settings(request.param, request)

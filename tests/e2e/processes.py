@@ -307,6 +307,7 @@ class Daemon(Process):
         return sum(values) if values else None
 
 
+ENGINES = ["xapian", "sqlite", "tantivy", "opensearch"]
 LOCATIONS = {"xapian": "index", "sqlite": "index.sqlite", "tantivy": "index.tantivy"}
 
 
@@ -380,7 +381,7 @@ def weir(*arguments, check=True, **more):
 def plugin_missing(name):
     """Why a plug-in is not in this build, or None."""
     if not (BUILD / "plugins" / name / f"weir_{name}.so").exists():
-        return f"this build has no {name} plug-in"
+        return f"this build has no {name} plug-in" + (": it needs cargo >= 1.88" if name == "tantivy" else "")
     return None
 
 

@@ -223,12 +223,14 @@ def test_topics_that_do_not_exist_yet(shared_kafka, make_system):
     system.wait_total(1)
 
 
-def test_second_indexer_is_refused(pair, make_system):
-    other = make_system(pair.settings["kafka.brokers"], **{"backend__xapian__path": pair.settings["backend.xapian.path"]})
+def test_second_indexer_is_refused(kafka, make_system, file_engine):
+    first = start_pair(make_system(kafka.brokers, **file_engine))
+    key = f"backend.{first.plugin}.path"
+    other = make_system(kafka.brokers, **file_engine, **{key: first.settings[key]})
     other.indexer.start()
     assert other.indexer.wait() == 3
     (line,) = [line for line in other.indexer.log().splitlines() if "level=error" in line]
-    assert "lock" in line and str(pair.settings["backend.xapian.path"]) in line
+    assert "lock" in line and str(first.settings[key]) in line
 
 
 def test_group_offsets_tell_the_lag(kafka, pair):
@@ -244,7 +246,8 @@ def test_group_offsets_tell_the_lag(kafka, pair):
     wait_for(lambda: committed() == 20, "the group's offsets")
 
 
-def test_starts_from_the_index_not_from_the_group(kafka, pair):
+def test_starts_from_the_index_not_from_the_group(kafka, make_system, engine):
+    pair = start_pair(make_system(kafka.brokers, **engine))
     for number in range(10):
         created(kafka, identity(), number, title="Kept")
     pair.wait_total(10)
@@ -257,8 +260,8 @@ def test_starts_from_the_index_not_from_the_group(kafka, pair):
     assert not pair.indexer.metric("weir_indexer_messages_total"), "the log was read again"
 
 
-def test_term_commits_what_was_collected(kafka, make_system):
-    system = start_pair(make_system(kafka.brokers, **{"indexer__batch_time": "30s"}))
+def test_term_commits_what_was_collected(kafka, make_system, engine):
+    system = start_pair(make_system(kafka.brokers, **engine, indexer__batch_time="30s"))
     created(kafka, identity(), 1, title="In the batch")
     wait_for(lambda: system.indexer.metric("weir_indexer_collected_messages"), "the message to be collected")
     assert system.total() == 0
@@ -276,8 +279,8 @@ def test_new_partitions_are_read(kafka, pair):
     pair.wait_total(6)
 
 
-def test_expired_tombstones_go(kafka, make_system):
-    system = start_pair(make_system(kafka.brokers, **{"indexer__tombstone_retention": "200ms"}))
+def test_expired_tombstones_go(kafka, make_system, engine):
+    system = start_pair(make_system(kafka.brokers, **engine, indexer__tombstone_retention="200ms"))
     event_id = identity()
     created(kafka, event_id, 1, title="Gone soon")
     deleted(kafka, event_id, 2)
@@ -300,8 +303,8 @@ def test_broker_restart(own_kafka, make_system):
 
 
 @pytest.mark.slow
-def test_kills_during_a_load_leave_exactly_the_events(kafka, make_system):
-    system = start_pair(make_system(kafka.brokers, **{"indexer__batch_count": "200"}))
+def test_kills_during_a_load_leave_exactly_the_events(kafka, make_system, engine):
+    system = start_pair(make_system(kafka.brokers, **engine, indexer__batch_count=200))
     count, ids = 6000, [identity() for _ in range(6000)]
     producer = kafka.producer(**{"linger.ms": 5, "queue.buffering.max.messages": 100000})
     for number, event_id in enumerate(ids):

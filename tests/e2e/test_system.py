@@ -75,46 +75,60 @@ def test_a_thousand_creates_updates_and_deletes(system):
         assert event == stored.json(), "store and index agree"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("victim", ["eventd", "indexer", "searchd"])
-def test_restart_in_the_middle(kafka, make_system, victim):
-    system = make_system(kafka.brokers).start()
+def restart_in_the_middle(system, victim):
     ids = []
     for part in range(6):
         events = [{"title": f"Part {part} number {number}", "createdBy": f"bucket-{part}"} for number in range(BUCKET)]
         ids += [result["id"] for result in batch(system, events)]
         if part in (1, 3):
-            getattr(system, victim).kill()
-            getattr(system, victim).start()
-            wait_for(getattr(system, victim).alive, f"{victim} to live")
+            victim.kill()
         if part == 4:
-            assert getattr(system, victim).stop() == 0
-            getattr(system, victim).start()
-            wait_for(getattr(system, victim).alive, f"{victim} to live")
+            assert victim.stop() == 0
+        if part in (1, 3, 4):
+            victim.start()
+            wait_for(victim.alive, f"{victim.name} to live")
     system.wait_total(len(ids))
     assert set(indexed(system, 6)) == set(ids)
 
 
-def full_load():
-    """44,705 events: the sample again and again, under other ids."""
+@pytest.mark.slow
+def test_restart_of_eventd_in_the_middle(system):
+    restart_in_the_middle(system, system.eventd)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["indexer", "searchd"])
+def test_restart_in_the_middle(kafka, make_system, engine, victim):
+    system = make_system(kafka.brokers, **engine).start()
+    restart_in_the_middle(system, getattr(system, victim))
+
+
+FULL, SOME = 44705, 6000
+
+
+def load_of(count):
+    """The sample again and again, under other ids."""
     with gzip.open(ROOT / "data" / "events-sample.jsonl.gz", "rt") as lines:
         sample = [json.loads(line) for line in lines]
-    for number in range(44705):
+    for number in range(count):
         event = sample[number % len(sample)]
         yield {"id": str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))), "createdBy": f"bucket-{number // BUCKET}",
                **{name: event[name] for name in ("title", "description", "category", "city", "country") if event[name]}}
 
 
 @pytest.mark.slow
-def test_kills_at_any_moment_of_a_full_load(own_kafka, make_system):
+def test_kills_at_any_moment_of_a_load(own_kafka, make_system, engine):
     """A writer that tries again until every event is acknowledged; meanwhile everything dies in turn."""
-    system = make_system(own_kafka.brokers).start()
-    events, rng, done = list(full_load()), random.Random(3), threading.Event()
+    system = make_system(own_kafka.brokers, **engine).start()
+    events, rng = list(load_of(FULL if system.plugin == "xapian" else SOME)), random.Random(3)
+    kills, least, killed, done = 0, 8, threading.Condition(), threading.Event()
 
     def write():
-        session = requests.Session()
-        for start in range(0, len(events), 500):
-            waiting = events[start:start + 500]
+        session, size = requests.Session(), len(events) // 80
+        for number, start in enumerate(range(0, len(events), size)):
+            waiting = events[start:start + size]
+            with killed:  # the load is to last as long as the kills
+                killed.wait_for(lambda: number * least <= (kills + 1) * 80, timeout=60)
             while waiting:
                 try:
                     results = batch(system, waiting, session)
@@ -124,12 +138,13 @@ def test_kills_at_any_moment_of_a_full_load(own_kafka, make_system):
         done.set()
     writer = threading.Thread(target=write)
     writer.start()
-    kills = 0
-    while not done.wait(rng.uniform(0.2, 1.2)) or kills < 8:
+    while not done.wait(rng.uniform(0.2, 1.2)) or kills < least:
         victim = (system.eventd, system.indexer, own_kafka, system.searchd)[kills % 4]
         victim.kill()
         victim.start()
-        kills += 1
+        with killed:
+            kills += 1
+            killed.notify()
     writer.join()
     for daemon in (system.eventd, system.indexer, system.searchd):
         wait_for(daemon.alive, f"{daemon.name} to live")
