@@ -26,6 +26,13 @@ pub fn fatal(message: impl Into<String>) -> Failure {
     Failure { status: WEIR_FATAL, message: message.into() }
 }
 
+impl Failure {
+    /// The same, saying where.
+    pub fn at(self, path: &std::path::Path) -> Failure {
+        Failure { message: format!("{}: {}", path.display(), self.message), ..self }
+    }
+}
+
 /// Whether a file that the index named was gone: the writer had merged it away meanwhile.
 pub fn is_missing_file(error: &TantivyError) -> bool {
     match error {

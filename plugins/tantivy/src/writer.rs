@@ -76,7 +76,7 @@ fn open_writer(index: &Index, buffer: usize) -> Outcome<IndexWriter> {
 impl Writer {
     pub fn open(place: &Place, plan: &Plan, buffer: usize) -> Outcome<Writer> {
         let index = place.open_for_writing(plan)?;
-        let mut writer = open_writer(&index, buffer)?;
+        let mut writer = open_writer(&index, buffer).map_err(|failure| failure.at(&place.path))?;
         /* Only now nobody else writes. */
         let payload = match place.payload(&index.load_metas()?, plan)? {
             Some(payload) => payload,
