@@ -25,6 +25,7 @@ int command_tail(int argc, char **argv);
 int command_topics(int argc, char **argv);
 int command_plugin(int argc, char **argv);
 int command_config(int argc, char **argv);
+int command_rebuild(int argc, char **argv);
 int command_verify(int argc, char **argv);
 
 /* Prints "weir <command>: <message>" on stderr and answers the exit status that belongs to status.
@@ -35,9 +36,10 @@ int command_wrong_use(const char *command, const char *format, ...) WEIR_PRINTF(
 /* "weir: ..." on stderr, one line. */
 void command_say(const char *format, ...) WEIR_PRINTF(1, 2);
 
-/* --config, --set, --brokers and --plugin, in the words of lib/config. */
+/* --config, --set, --brokers, --plugin and --data, in the words of lib/config. */
 struct settings {
 	const char *file;
+	const char *data; /* the folder of a weir up: what it decides for its daemons */
 	const char *brokers;
 	const char *plugin; /* --set backend.plugin is stronger */
 	struct argument_list sets;
@@ -59,6 +61,26 @@ struct settings {
 		.help = "Kafka; else [kafka] brokers of the configuration",                        \
 		.text = &(settings).brokers                                                        \
 	}
+
+#define SETTINGS_DATA_OPTION(settings)                                                             \
+	{                                                                                          \
+		.name = "--data", .value = "DIR",                                                  \
+		.help = "the folder of a weir up, running or not: its index, store and broker",    \
+		.text = &(settings).data                                                           \
+	}
+
+/* Every "section.key=value" that counts beside the file, the weakest first. */
+struct setting_list {
+	char **items;
+	size_t count;
+};
+weir_status settings_collect(const struct settings *settings, struct setting_list *list,
+			     struct weir_error *error) WEIR_MUST_CHECK;
+void setting_list_finish(struct setting_list *list);
+/* "backend.xapian.path=DIR/index": an engine with files keeps them in that folder, under the name
+ * that they have by default. NULL: the engine is elsewhere. */
+weir_status settings_location(const struct config *config, const char *data, char **setting,
+			      struct weir_error *error) WEIR_MUST_CHECK;
 
 weir_status settings_load(const struct settings *settings, struct config **config,
 			  struct weir_error *error) WEIR_MUST_CHECK;

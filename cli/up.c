@@ -11,10 +11,10 @@
 
 #include "address.h"
 #include "broker.h"
+#include "catalog.h"
 #include "command.h"
 #include "http_client.h"
 #include "json.h"
-#include "plugin.h"
 #include "supervisor.h"
 
 enum { ANSWER_MS = 10000 };
@@ -99,30 +99,6 @@ static weir_status name_life(struct up *up, struct weir_error *error)
 	return WEIR_OK;
 }
 
-/* An engine with files keeps them in the folder, under the name that they have by default. */
-static weir_status locate_index(struct up *up, struct weir_error *error)
-{
-	struct plugin *plugin = NULL;
-	weir_status status = plugin_load_configured(up->config, &plugin, error);
-	if (status != WEIR_OK)
-		return status;
-	const struct weir_manifest *manifest = plugin->manifest;
-	for (size_t i = 0; i < manifest->parameter_count; i++) {
-		const struct weir_parameter *parameter = manifest->parameters[i];
-		if (parameter->type != WEIR_PARAMETER_PATH || strcmp(parameter->key, "path") != 0)
-			continue;
-		const char *name =
-			parameter->default_value != NULL ? parameter->default_value : "index";
-		const char *slash = strrchr(name, '/');
-		if (asprintf(&up->location, "backend.%s.path=%s/%s", manifest->name, up->data,
-			     slash != NULL ? slash + 1 : name) < 0)
-			status = err_no_memory(error);
-		break;
-	}
-	plugin_destroy(plugin);
-	return status;
-}
-
 /* What `weir up` decides comes before what the user set: the last one counts. */
 static bool add_settings(const struct up *up, struct child *child)
 {
@@ -130,6 +106,7 @@ static bool add_settings(const struct up *up, struct child *child)
 						  child_argument(child, "%s", up->settings.file));
 	good = good && child_argument(child, "--set") &&
 	       child_argument(child, "eventd.database=%s/events.db", up->data) &&
+	       child_set(child, "backend.catalog_dir", up->data) &&
 	       child_set(child, "kafka.brokers", brokers_of(up));
 	if (good && up->location != NULL)
 		good = child_argument(child, "--set") && child_argument(child, "%s", up->location);
@@ -142,6 +119,67 @@ static bool add_settings(const struct up *up, struct child *child)
 		good = child_argument(child, "--set") &&
 		       child_argument(child, "%s", up->settings.sets.items[i]);
 	return good;
+}
+
+/* A file of DATA appears whole or not at all. */
+static bool write_file(const struct up *up, const char *name, const char *text)
+{
+	WEIR_FREE char *path = NULL, *part = NULL;
+	if (asprintf(&path, "%s/%s", up->data, name) < 0 || asprintf(&part, "%s.part", path) < 0)
+		return false;
+	FILE *file = fopen(part, "we");
+	bool good = file != NULL && fputs(text, file) >= 0;
+	if (file != NULL && fclose(file) != 0)
+		good = false;
+	if (good && rename(part, path) == 0)
+		return true;
+	command_say("%s cannot be written: %s", path, strerror(errno));
+	return false;
+}
+
+/* For people, and for the commands that take --data. */
+static bool write_running(const struct up *up)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer brokers = BUFFER_INIT, settings = BUFFER_INIT;
+	buffer_printf(&brokers, "%s\n", brokers_of(up));
+	buffer_printf(&settings, "kafka.brokers=%s\n", brokers_of(up));
+	if (up->broker != NULL)
+		buffer_printf(&settings, "kafka.cluster=%s\n", up->life);
+	for (size_t i = 0; i < DAEMON_COUNT; i++)
+		buffer_printf(&settings, "%s.port=%u\n", daemon_names[i],
+			      (unsigned int)up->addresses[i].port);
+	return !buffer_failed(&brokers) && !buffer_failed(&settings) &&
+	       write_file(up, "brokers", brokers.data) && write_file(up, "running", settings.data);
+}
+
+/* An address that nobody has any more is worse than none. */
+static void remove_running(const struct up *up)
+{
+	static const char *const names[] = {"brokers", "running"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		WEIR_FREE char *path = NULL;
+		if (asprintf(&path, "%s/%s", up->data, names[i]) > 0)
+			unlink(path);
+	}
+}
+
+/* The index that is there goes on being used, whatever --plugin says now: say so. */
+static weir_status tell_catalog(const struct up *up, struct weir_error *error)
+{
+	struct settings settings = up->settings;
+	CONFIG_SCOPED struct config *config = NULL;
+	CATALOG_SCOPED struct catalog *catalog = NULL;
+	struct catalog_choice *choice = NULL;
+	settings.data = up->data;
+	weir_status status = settings_load(&settings, &config, error);
+	if (status == WEIR_OK)
+		status = catalog_read(config, up->schema, &catalog, error);
+	if (status == WEIR_OK)
+		status = catalog_choose(catalog, CATALOG_WRITER, &choice, error);
+	if (status == WEIR_OK && choice->notice.message[0] != '\0')
+		command_say("%s", choice->notice.message);
+	catalog_choice_destroy(choice);
+	return status;
 }
 
 static weir_status prepare_daemon(struct up *up, enum member which, struct weir_error *error)
@@ -188,9 +226,13 @@ static weir_status prepare(struct up *up, struct weir_error *error)
 	if (status == WEIR_OK)
 		status = settings_schema(up->config, &up->schema, error);
 	if (status == WEIR_OK)
-		status = locate_index(up, error);
+		status = settings_location(up->config, up->data, &up->location, error);
 	if (status == WEIR_OK)
 		status = lock_data(up, error);
+	if (status == WEIR_OK) {
+		remove_running(up); /* of a run that was killed */
+		status = tell_catalog(up, error);
+	}
 	if (status == WEIR_OK)
 		status = find_addresses(up, error);
 	if (status == WEIR_OK)
@@ -206,30 +248,6 @@ static weir_status prepare(struct up *up, struct weir_error *error)
 	if (status == WEIR_OK && up->load != NULL)
 		status = prepare_loader(up, error);
 	return status;
-}
-
-/* DATA/brokers appears whole or not at all. */
-static bool write_brokers(const struct up *up)
-{
-	WEIR_FREE char *path = NULL, *part = NULL;
-	if (asprintf(&path, "%s/brokers", up->data) < 0 || asprintf(&part, "%s.part", path) < 0)
-		return false;
-	FILE *file = fopen(part, "we");
-	bool good = file != NULL && fprintf(file, "%s\n", brokers_of(up)) > 0;
-	if (file != NULL && fclose(file) != 0)
-		good = false;
-	if (good && rename(part, path) == 0)
-		return true;
-	command_say("%s cannot be written: %s", path, strerror(errno));
-	return false;
-}
-
-/* An address that nobody has any more is worse than none. */
-static void remove_brokers(const struct up *up)
-{
-	WEIR_FREE char *path = NULL;
-	if (asprintf(&path, "%s/brokers", up->data) > 0)
-		unlink(path);
 }
 
 static bool store_is_empty(const struct up *up)
@@ -260,7 +278,7 @@ static bool store_is_empty(const struct up *up)
 static bool on_ready(struct supervisor *supervisor, void *context)
 {
 	struct up *up = context;
-	if (!write_brokers(up))
+	if (!write_running(up))
 		return false;
 	printf("\n"
 	       "  search page  %s/\n"
@@ -289,11 +307,10 @@ static int run(struct up *up)
 		command_say("starting on %s; logs are appended to eventd.log, indexer.log and "
 			    "searchd.log there",
 			    up->data);
-	remove_brokers(up); /* of a run that was killed */
 	up->supervisor.on_ready = on_ready;
 	up->supervisor.context = up;
 	int exit_status = supervisor_run(&up->supervisor);
-	remove_brokers(up);
+	remove_running(up);
 	if (exit_status == STATUS_DONE)
 		command_say("stopped");
 	return exit_status;

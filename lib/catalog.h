@@ -38,7 +38,8 @@ struct catalog {
 	struct stat seen;	      /* of the file that was read; see catalog_changed */
 	struct catalog_index *wanted; /* what the configuration names; not in the file */
 	struct schema *wanted_schema; /* the configured one; borrowed */
-	struct catalog_index *live;   /* what searches are answered from */
+	/* What searches are answered from; NULL: there is none yet. */
+	struct catalog_index *live;
 	/* What messages go to, while it is another: searchd moves to it once it is as far. */
 	struct catalog_index *writer;
 	struct catalog_index *previous; /* for --rollback */

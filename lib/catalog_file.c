@@ -114,7 +114,10 @@ static weir_status read_root(struct catalog *catalog, const struct jsondoc *docu
 	const char *from = member(root, "buildingFrom");
 	if (from != NULL && (catalog->building_from = strdup(from)) == NULL)
 		return err_no_memory(error);
-	return catalog->live != NULL ? WEIR_OK : damaged(catalog, "it has no \"live\"", error);
+	/* The first one may be what weir rebuild is making. */
+	return catalog->live != NULL || catalog->building != NULL
+		       ? WEIR_OK
+		       : damaged(catalog, "it has no \"live\"", error);
 }
 
 static weir_status read_all(struct catalog *catalog, int file, struct buffer *text,

@@ -4,28 +4,13 @@ older state, nothing is lost."""
 import contextlib
 import json
 import shutil
-import threading
 
 import pytest
 import requests
 
 import processes
-from processes import ROOT, Process, wait_for
-
-PLAIN = ROOT / "schema" / "events.json"
-
-
-def event(number, **more):
-    return {"title": f"Weir concert {number}", "city": "Oslo", "category": "music",
-            "startDate": "2026-05-01T18:00:00Z", "endDate": "2026-05-01T20:00:00Z", **more}
-
-
-def catalog_path(system):
-    return system.folder / "events.catalog.json"
-
-
-def read_catalog(system):
-    return json.loads(catalog_path(system).read_text())
+from processes import Process, wait_for
+from traffic import PLAIN, Traffic, catalog_path, event, index_of, read_catalog, sorted_schema, written_index
 
 
 def write_catalog(system, **entries):
@@ -34,17 +19,6 @@ def write_catalog(system, **entries):
     part = system.folder / "part"
     part.write_text(json.dumps({k: v for k, v in catalog.items() if v is not None}))
     part.rename(catalog_path(system))
-
-
-def sorted_schema(folder):
-    """The schema with one more ability: to sort by createdBy."""
-    schema = json.loads(PLAIN.read_text())
-    for field in schema["fields"]:
-        if field["name"] == "createdBy":
-            field["sort"] = True
-    path = folder / "sorted.json"
-    path.write_text(json.dumps(schema, indent=1))
-    return path
 
 
 def entry(system, path, schema):
@@ -77,71 +51,6 @@ def build_beside(system, path, schema, keep=False):
     if not keep:
         assert beside.stop() == 0, beside.log()
     return beside
-
-
-def index_of(daemon):
-    """Which index a daemon says it has."""
-    answer = requests.get(f"{daemon.url}/health/ready", timeout=5).json()
-    return answer.get("index", "")
-
-
-def written_index(system):
-    return requests.get(f"{system.indexer.url}/api/ingest/positions", timeout=5).json()["index"]["location"]
-
-
-class Traffic:
-    """Writes and searches without a pause; remembers what went wrong."""
-
-    def __init__(self, system):
-        self.system, self.stopping = system, threading.Event()
-        self.written, self.searches, self.wrong = 0, 0, []
-        self.threads = [threading.Thread(target=self.write), threading.Thread(target=self.search),
-                        threading.Thread(target=self.search)]
-        self.lock, self.seen = threading.Lock(), 0
-
-    def write(self):
-        with requests.Session() as session:
-            while not self.stopping.is_set():
-                answer = session.post(f"{self.system.eventd.url}/api/v1/events",
-                                      json=event(self.written), timeout=30)
-                if answer.status_code != 201:
-                    self.wrong.append(f"write: {answer.status_code} {answer.text}")
-                    return
-                self.written += 1
-
-    def search(self):
-        """No request fails, and none finds less than one that ended before it began."""
-        with requests.Session() as session:
-            while not self.stopping.is_set():
-                with self.lock:
-                    least = self.seen
-                answer = session.get(f"{self.system.searchd.url}/api/search/events",
-                                     params={"q": "concert", "limit": 0}, timeout=30)
-                if answer.status_code != 200:
-                    self.wrong.append(f"search: {answer.status_code} {answer.text}")
-                    continue
-                total = answer.json()["total"]
-                with self.lock:
-                    if total < least:
-                        self.wrong.append(f"search: {total} after {least}")
-                    self.seen = max(self.seen, total)
-                self.searches += 1
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        wait_for(lambda: self.seen > 0 or self.wrong, "the first event to be found")
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
-
-    def goes_on(self, what):
-        """Waits until writes and searches went on for a while."""
-        written, searches = self.written, self.searches
-        wait_for(lambda: self.written > written + 50 and self.searches > searches + 50 or self.wrong, what)
 
 
 def test_running_daemons_go_over(system):
