@@ -124,7 +124,11 @@ weir_status builder_stop(struct builder *builder, struct weir_error *error)
 			       "the indexer that fills the new index cannot be "
 			       "waited for: %s",
 			       strerror(errno));
-	return child_exit_status(&builder->child) == 0 ? WEIR_OK : tell_end(builder, error);
+	/* TERM ends it as it is only before it collects signals: then it has begun nothing yet. */
+	int ended = builder->child.wait_status;
+	bool good = child_exit_status(&builder->child) == 0 ||
+		    (WIFSIGNALED(ended) && WTERMSIG(ended) == SIGTERM);
+	return good ? WEIR_OK : tell_end(builder, error);
 }
 
 void builder_finish(struct builder *builder)

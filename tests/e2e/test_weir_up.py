@@ -397,3 +397,32 @@ def json_lines(text):
     """Both answers, once all of the thousand are found."""
     answers = [json.loads(line) for line in text.splitlines()]
     return answers if answers[1]["total"] >= 1000 else None
+
+
+def test_another_engine_beside_it(make_up):
+    """The README's migration: nothing is stopped, and what the broker forgot is in the store."""
+    up = make_up().start()
+    for number in range(5):
+        up.post(title=f"Concert {number}")
+    up.wait_total(5)
+    done = weir("rebuild", "--data", up.data, "--plugin", "sqlite", "--from-store")
+    assert f"live: sqlite at {up.data}/index.sqlite" in done.stdout
+    up.post(title="Concert on the new one")
+    up.wait_total(6)
+    assert up.stop() == 0
+    # The next life goes on with it, whatever --plugin says, and its broker has forgotten everything.
+    up.start()
+    assert "`weir rebuild`" in up.log() and "is one of sqlite" in up.log()
+    up.post(title="Concert of the second life")
+    up.wait_total(7)
+    refused = weir("rebuild", "--data", up.data, "--plugin", "xapian", check=False)
+    assert refused.returncode == 1 and "6 events would be lost" in refused.stderr
+    assert "weir rebuild --from-store" in refused.stderr
+    up.wait_total(7)
+    weir("rebuild", "--data", up.data, "--plugin", "xapian", "--from-store")
+    up.wait_total(7)
+    done = weir("rebuild", "--data", up.data, "--rollback")
+    assert f"live: sqlite at {up.data}/index.sqlite" in done.stdout
+    up.post(title="Concert at last")
+    up.wait_total(8)
+    assert up.stop() == 0
