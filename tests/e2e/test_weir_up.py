@@ -245,6 +245,17 @@ def test_every_engine_with_files_keeps_them_in_the_folder(make_up, plugin):
     up.wait_total(1, category=plugin)
 
 
+def test_an_engine_on_a_server(make_up, opensearch):
+    up = make_up("--plugin", "opensearch", backend__opensearch__url=opensearch.url, backend__opensearch__replicas=0).start()
+    up.post(title="Far away", category="server")
+    up.wait_total(1, category="server")
+    assert up.stop() == 0
+    up.start()
+    up.post(title="Farther away", category="server")
+    up.wait_total(2, category="server")
+    assert list(up.data.glob("*.catalog.json"))
+
+
 def test_a_daemon_that_cannot_start_is_told(make_up):
     up = make_up()
     (up.data / "events.db").mkdir(parents=True)
