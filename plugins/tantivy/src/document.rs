@@ -6,7 +6,7 @@ use tantivy::TantivyDocument;
 
 use crate::failure::{fatal, Failure, Outcome};
 use crate::ffi::*;
-use crate::fields::{exact_term, order_of, FieldPlan, Plan};
+use crate::fields::{exact_term, id_term, kind_term, order_of, FieldPlan, Plan};
 use crate::host::Host;
 
 const ID_LIMIT: usize = 1000;
@@ -97,6 +97,8 @@ impl Maker {
             return Ok(Err(reason));
         }
         let mut out = TantivyDocument::default();
+        out.add_bytes(plan.terms, &id_term(document.id()));
+        out.add_bytes(plan.terms, kind_term(document.kind));
         out.add_bytes(plan.id, document.id());
         out.add_u64(plan.kind, u64::from(document.kind));
         out.add_i64(plan.version, document.version);
@@ -108,7 +110,7 @@ impl Maker {
         for value in document.values() {
             let field = &plan.fields[value.field as usize];
             self.add_words(field, host, value, &mut out)?;
-            add_value(field, host, value, &mut out);
+            add_value(plan, field, host, value, &mut out);
         }
         Ok(Ok(out))
     }
@@ -148,9 +150,9 @@ fn push_word(words: &mut String, word: &str) {
     words.push_str(word);
 }
 
-fn add_value(field: &FieldPlan, host: &Host, value: &WeirValue, out: &mut TantivyDocument) {
-    if let Some(exact) = field.exact {
-        out.add_bytes(exact, &exact_term(field.kind, value));
+fn add_value(plan: &Plan, field: &FieldPlan, host: &Host, value: &WeirValue, out: &mut TantivyDocument) {
+    if field.is_exact {
+        out.add_bytes(plan.terms, &exact_term(value.field, field.kind, value));
     }
     if let Some((key, _)) = &field.key {
         /* A space in front, so that an empty text is a value and no value is none. */

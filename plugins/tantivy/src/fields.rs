@@ -3,14 +3,13 @@
 //!
 //! | of a document | tantivy field | holds |
 //! |---|---|---|
-//! | | `id` | its bytes: a term to find it by, a column to order ties by |
-//! | | `kind` | live or hidden: a term |
-//! | | `version` | a column, for scan |
+//! | | `terms` | its id, whether it is live or hidden, and whole values to filter by |
+//! | | `id` | its bytes: a column to order ties by |
+//! | | `kind`, `version` | columns, for scan |
 //! | | `applied` | a column, of hidden documents only, for expire |
 //! | | `record` | stored: all that fetch, get and search hand back |
 //! | TEXT, KEYWORD | `words<n>` | words as typed, with positions |
 //! | TEXT with a language | `stems<n>` | what their forms come to |
-//! | KEYWORD, BOOLEAN to filter | `exact<n>` | the whole value: a term |
 //! | TEXT, KEYWORD to sort | `key<n>` | the host's sort key: a column |
 //! | NUMBER, DATE to sort or filter, BOOLEAN to sort | `order<n>` | a column of integers in the order of the values |
 
@@ -20,6 +19,7 @@ use tantivy::schema::{
     BytesOptions, Field, IndexRecordOption, NumericOptions, Schema, SchemaBuilder, TextFieldIndexing,
     TextOptions,
 };
+use tantivy::Term;
 
 use crate::ffi::*;
 use crate::view;
@@ -38,7 +38,7 @@ pub struct FieldPlan {
     pub language: Option<CString>,
     pub words: Option<Field>,
     pub stems: Option<Field>,
-    pub exact: Option<Field>,
+    pub is_exact: bool,
     pub key: Option<(Field, String)>,
     pub order: Option<(Field, String)>,
 }
@@ -58,6 +58,7 @@ pub struct Plan {
     pub collection: String,
     pub fingerprint: String,
     pub schema: Schema,
+    pub terms: Field,
     pub id: Field,
     pub kind: Field,
     pub version: Field,
@@ -87,8 +88,6 @@ fn plan_field(builder: &mut SchemaBuilder, number: usize, field: &WeirField) -> 
     let stems = language
         .is_some()
         .then(|| builder.add_text_field(&named("stems"), words_options(IndexRecordOption::WithFreqs)));
-    let exact = (is_filtered && (field.r#type == WEIR_TYPE_KEYWORD || is_boolean))
-        .then(|| builder.add_bytes_field(&named("exact"), BytesOptions::default().set_indexed()));
     let key = (has_words && is_sorted).then(|| {
         let name = named("key");
         (builder.add_bytes_field(&name, BytesOptions::default().set_fast()), name)
@@ -105,7 +104,7 @@ fn plan_field(builder: &mut SchemaBuilder, number: usize, field: &WeirField) -> 
         language,
         words,
         stems,
-        exact,
+        is_exact: is_filtered && (field.r#type == WEIR_TYPE_KEYWORD || is_boolean),
         key,
         order,
     }
@@ -114,8 +113,9 @@ fn plan_field(builder: &mut SchemaBuilder, number: usize, field: &WeirField) -> 
 impl Plan {
     pub fn new(schema: &WeirSchema) -> Plan {
         let mut builder = Schema::builder();
-        let id = builder.add_bytes_field(ID, BytesOptions::default().set_indexed().set_fast());
-        let kind = builder.add_u64_field(KIND, NumericOptions::default().set_indexed().set_fast());
+        let terms = builder.add_bytes_field("terms", BytesOptions::default().set_indexed());
+        let id = builder.add_bytes_field(ID, BytesOptions::default().set_fast());
+        let kind = builder.add_u64_field(KIND, NumericOptions::default().set_fast());
         let version = builder.add_i64_field(VERSION, NumericOptions::default().set_fast());
         let applied = builder.add_i64_field(APPLIED, NumericOptions::default().set_fast());
         let record = builder.add_bytes_field("record", BytesOptions::default().set_stored());
@@ -127,6 +127,7 @@ impl Plan {
             collection: view::text(schema.name),
             fingerprint: view::text(schema.fingerprint),
             schema: builder.build(),
+            terms,
             id,
             kind,
             version,
@@ -134,6 +135,18 @@ impl Plan {
             record,
             fields,
         }
+    }
+
+    pub fn id_term(&self, id: &[u8]) -> Term {
+        Term::from_field_bytes(self.terms, &id_term(id))
+    }
+
+    pub fn kind_term(&self, kind: u32) -> Term {
+        Term::from_field_bytes(self.terms, kind_term(kind))
+    }
+
+    pub fn exact_term(&self, field: i32, kind: u32, value: &WeirValue) -> Term {
+        Term::from_field_bytes(self.terms, &exact_term(field, kind, value))
     }
 
     pub fn field(&self, number: i32) -> Option<&FieldPlan> {
@@ -159,20 +172,37 @@ pub fn order_of(kind: u32, value: &WeirValue) -> u64 {
     }
 }
 
+/// One field has every term that is no word: a dictionary costs the same for one term as for thousands, in each
+/// segment, and segments are many. The first byte tells what the term is.
+pub const ID_TERM: u8 = b'I';
+
+pub fn id_term(id: &[u8]) -> Vec<u8> {
+    [&[ID_TERM], id].concat()
+}
+
+pub fn kind_term(kind: u32) -> &'static [u8] {
+    if kind == WEIR_KIND_LIVE {
+        b"L"
+    } else {
+        b"H"
+    }
+}
+
 /// Bytes of a value that stand in its term; of a longer one the rest is a hash of all of it.
 const EXACT_CUT: usize = 256;
 
-/// The term that a whole value becomes. The first byte tells the two kinds apart, and keeps an empty value
-/// from being an empty term.
-pub fn exact_term(kind: u32, value: &WeirValue) -> Vec<u8> {
-    if kind == WEIR_TYPE_BOOLEAN {
-        return vec![b'=', if value.integer != 0 { b'1' } else { b'0' }];
-    }
-    let bytes = value.bytes();
+/// The term that a whole value becomes.
+pub fn exact_term(field: i32, kind: u32, value: &WeirValue) -> Vec<u8> {
+    let bytes = match kind {
+        WEIR_TYPE_BOOLEAN if value.integer != 0 => b"1",
+        WEIR_TYPE_BOOLEAN => b"0",
+        _ => value.bytes(),
+    };
+    let head = [&b"E"[..], &field.to_be_bytes()].concat();
     if bytes.len() <= EXACT_CUT {
-        return [b"=", bytes].concat();
+        return [&head[..], b"=", bytes].concat();
     }
-    [b"#", &bytes[..EXACT_CUT], &hash(bytes).to_be_bytes()].concat()
+    [&head[..], b"#", &bytes[..EXACT_CUT], &hash(bytes).to_be_bytes()].concat()
 }
 
 /// FNV-1a of 128 bits.

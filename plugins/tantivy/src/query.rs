@@ -14,7 +14,7 @@ use tantivy::Term;
 
 use crate::failure::{fatal, Outcome};
 use crate::ffi::*;
-use crate::fields::{exact_term, order_of, FieldPlan, Plan};
+use crate::fields::{order_of, FieldPlan, Plan};
 use crate::host::Host;
 use crate::near::NearQuery;
 
@@ -82,7 +82,7 @@ impl Builder<'_> {
     }
 
     fn live(&self) -> AnyQuery {
-        let term = Term::from_field_u64(self.plan.kind, WEIR_KIND_LIVE.into());
+        let term = self.plan.kind_term(WEIR_KIND_LIVE);
         unscored(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
     }
 
@@ -133,9 +133,9 @@ impl Builder<'_> {
     }
 
     fn exact(&self, query: &WeirQuery) -> AnyQuery {
-        match self.plan.field(query.field).map(|field| (field.kind, field.exact)) {
-            Some((kind, Some(exact))) => {
-                let term = Term::from_field_bytes(exact, &exact_term(kind, &query.lower));
+        match self.plan.field(query.field) {
+            Some(field) if field.is_exact => {
+                let term = self.plan.exact_term(query.field, field.kind, &query.lower);
                 unscored(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
             }
             _ => nothing(),

@@ -14,7 +14,7 @@ use tantivy::{DocAddress, DocId, DocSet, Searcher, TERMINATED};
 use crate::document::Record;
 use crate::failure::{fatal, Outcome};
 use crate::ffi::*;
-use crate::fields::{Plan, KIND, VERSION};
+use crate::fields::{id_term, Plan, ID_TERM, KIND, VERSION};
 use crate::host::Host;
 use crate::query;
 use crate::rank::{self, Found};
@@ -68,7 +68,7 @@ struct Ids<'a> {
 
 fn inverted(searcher: &Searcher, plan: &Plan) -> Outcome<Vec<Arc<InvertedIndexReader>>> {
     let readers = searcher.segment_readers().iter();
-    Ok(readers.map(|reader| reader.inverted_index(plan.id)).collect::<Result<_, _>>()?)
+    Ok(readers.map(|reader| reader.inverted_index(plan.terms)).collect::<Result<_, _>>()?)
 }
 
 /// One document that scan came to.
@@ -88,11 +88,12 @@ pub fn scan(
     mut on_scan: impl FnMut(&Scanned) -> Outcome<bool>,
 ) -> Outcome<()> {
     let searcher = &snapshot.searcher;
+    let from = id_term(from);
     let dictionaries = inverted(searcher, plan)?;
     let mut segments = Vec::new();
     let mut next: BinaryHeap<Reverse<(Vec<u8>, usize)>> = BinaryHeap::new();
     for (number, (inverted, reader)) in dictionaries.iter().zip(searcher.segment_readers()).enumerate() {
-        let mut stream = inverted.terms().range().ge(from).into_stream()?;
+        let mut stream = inverted.terms().range().ge(&from).lt([ID_TERM + 1]).into_stream()?;
         if stream.advance() {
             next.push(Reverse((stream.key().to_vec(), number)));
         }
@@ -105,7 +106,7 @@ pub fn scan(
         let segment = &mut segments[number];
         if let Some(doc) = segment.live_document(|doc| reader.is_deleted(doc))? {
             let scanned = Scanned {
-                id: &id,
+                id: &id[1..],
                 version: segment.versions.first(doc).ok_or_else(lost)?,
                 kind: segment.kinds.first(doc).ok_or_else(lost)? as u32,
                 address: DocAddress::new(number as u32, doc),

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use tantivy::columnar::Column;
 use tantivy::index::SegmentReader;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{
-    DocAddress, DocSet, Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument, Term, TERMINATED,
-};
+use tantivy::{DocAddress, DocSet, Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument, TERMINATED};
 
 use crate::failure::{fatal, is_missing_file, retry, Outcome};
 use crate::fields::Plan;
@@ -93,9 +91,9 @@ fn load(place: &Place, index: &Index, reader: &IndexReader, plan: &Plan) -> Outc
 
 /// The live place of the id. An id has one document at most that is not deleted.
 pub fn find(searcher: &Searcher, plan: &Plan, id: &[u8]) -> Outcome<Option<DocAddress>> {
-    let term = Term::from_field_bytes(plan.id, id);
+    let term = plan.id_term(id);
     for (segment, reader) in searcher.segment_readers().iter().enumerate() {
-        let inverted = reader.inverted_index(plan.id)?;
+        let inverted = reader.inverted_index(plan.terms)?;
         let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)? else { continue };
         while postings.doc() != TERMINATED {
             if !reader.is_deleted(postings.doc()) {

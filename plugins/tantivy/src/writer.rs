@@ -161,7 +161,7 @@ impl Writer {
         let is_new = !self.pending.contains_key(id) && self.absent.contains(id);
         let writer = self.writer()?;
         if !is_new {
-            writer.delete_term(Term::from_field_bytes(plan.id, id));
+            writer.delete_term(plan.id_term(id));
         }
         writer.add_document(made)?;
         let applied = Applied {
@@ -239,7 +239,7 @@ impl Writer {
         }));
         let removed = ids.len() as u64;
         for id in ids {
-            self.writer()?.delete_term(Term::from_field_bytes(plan.id, &id));
+            self.writer()?.delete_term(plan.id_term(&id));
             self.pending.insert(id, None);
         }
         Ok(removed)
@@ -293,9 +293,7 @@ fn commit(writer: &mut IndexWriter, payload: &Payload) -> Outcome<()> {
 }
 
 pub fn counts(searcher: &Searcher, plan: &Plan) -> Outcome<(u64, u64)> {
-    let of = |kind: u32| {
-        let term = Term::from_field_u64(plan.kind, kind.into());
-        searcher.search(&TermQuery::new(term, IndexRecordOption::Basic), &Count)
-    };
+    let of =
+        |kind: u32| searcher.search(&TermQuery::new(plan.kind_term(kind), IndexRecordOption::Basic), &Count);
     Ok((of(WEIR_KIND_LIVE)? as u64, of(WEIR_KIND_HIDDEN)? as u64))
 }
