@@ -268,8 +268,16 @@ static weir_status read_positions(struct index_source *index, struct compare_mar
 static weir_status look(struct index_source *index, struct compare_mark *mark,
 			struct weir_error *error)
 {
-	weir_status status = refresh(index, error);
-	return status == WEIR_OK ? read_positions(index, mark, error) : status;
+	/* A commit may fall into it. */
+	for (int tries = 1;; tries++) {
+		weir_status status = refresh(index, error);
+		if (status == WEIR_OK)
+			status = read_positions(index, mark, error);
+		if (status != WEIR_AWAY || tries == TRIES)
+			return status;
+		compare_mark_finish(mark);
+		compare_pause();
+	}
 }
 
 static weir_status mark(struct compare_source *source, struct compare_mark *made,
@@ -354,8 +362,13 @@ weir_status compare_open_index(const struct compare_index *index, struct compare
 	made->index = *index;
 	if (made->index.patience == 0)
 		made->index.patience = COMPARE_PATIENCE;
-	weir_status status = index->plugin->operations.session_open(
-		index->instance, &plugin_default_host, &made->session, &theirs);
+	weir_status status = WEIR_RETRY;
+	for (int tries = 0; status == WEIR_RETRY && tries < TRIES; tries++) {
+		if (tries > 0)
+			compare_pause();
+		status = index->plugin->operations.session_open(
+			index->instance, &plugin_default_host, &made->session, &theirs);
+	}
 	if (status != WEIR_OK) {
 		status = from_plugin(status, made, &theirs, error);
 		destroy(&made->source);

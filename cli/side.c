@@ -5,7 +5,11 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Of a reader whose index moves under it, or is made just now. */
+enum { TRIES = 100, PAUSE_NS = 20000000 };
 
 weir_status side_init(struct side *side, const struct catalog_index *index,
 		      struct weir_error *error)
@@ -40,29 +44,46 @@ void side_finish(struct side *side)
 	*side = (struct side)SIDE_INIT;
 }
 
-weir_status side_open(struct side *side, const struct config *config, struct weir_error *error)
+static weir_status open_once(struct side *side, const struct config *config,
+			     struct weir_error *error)
 {
 	struct backend_place place = catalog_place(side->index);
-	if (side->session != NULL)
-		return WEIR_OK;
 	weir_status status = backend_open_at(config, &place, side->schema->abi, WEIR_MODE_READER,
 					     &plugin_default_host, &side->backend, error);
 	if (status != WEIR_OK)
 		return status;
-	if (side->backend.plugin->operations.session_open == NULL)
+	const struct weir_operations *operations = &side->backend.plugin->operations;
+	if (operations->session_open == NULL)
 		status = err_set(error, WEIR_INVALID,
-				 "plug-in %s cannot search: nothing can be "
-				 "rebuilt with it",
+				 "plug-in %s cannot search: nothing can be rebuilt with it",
 				 side->backend.plugin->path);
 	else
-		status = side->backend.plugin->operations.session_open(
-			side->backend.instance, &plugin_default_host, &side->session, error);
+		status = operations->session_open(side->backend.instance, &plugin_default_host,
+						  &side->session, error);
 	if (status != WEIR_OK)
 		side_close(side);
 	return status;
 }
 
-weir_status side_positions(struct side *side, struct positions *positions, struct weir_error *error)
+static void pause_a_little(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+}
+
+weir_status side_open(struct side *side, const struct config *config, struct weir_error *error)
+{
+	if (side->session != NULL)
+		return WEIR_OK;
+	for (int tries = 1;; tries++) {
+		weir_status status = open_once(side, config, error);
+		if (status != WEIR_RETRY || tries == TRIES || !catalog_index_is_there(side->index))
+			return status;
+		pause_a_little();
+	}
+}
+
+static weir_status read_positions(struct side *side, struct positions *positions,
+				  struct weir_error *error)
 {
 	const struct weir_operations *operations = &side->backend.plugin->operations;
 	uint64_t generation;
@@ -72,6 +93,16 @@ weir_status side_positions(struct side *side, struct positions *positions, struc
 		status = operations->session_positions(side->session, positions_add, positions,
 						       error);
 	return status == WEIR_OK && positions->failed ? err_no_memory(error) : status;
+}
+
+weir_status side_positions(struct side *side, struct positions *positions, struct weir_error *error)
+{
+	for (int tries = 1;; tries++) {
+		weir_status status = read_positions(side, positions, error);
+		if (status != WEIR_RETRY || tries == TRIES)
+			return status;
+		pause_a_little();
+	}
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)

@@ -26,7 +26,8 @@ struct side {
 weir_status side_init(struct side *side, const struct catalog_index *index,
 		      struct weir_error *error) WEIR_MUST_CHECK;
 void side_finish(struct side *side);
-/* WEIR_RETRY: it is not there (yet). Does nothing when it is open. */
+/* WEIR_RETRY: it is not there (yet), or moved under us for seconds. Does nothing when it is open.
+ */
 weir_status side_open(struct side *side, const struct config *config,
 		      struct weir_error *error) WEIR_MUST_CHECK;
 void side_close(struct side *side);
