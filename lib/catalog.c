@@ -393,6 +393,11 @@ weir_status catalog_choose(const struct catalog *catalog, enum catalog_role role
 		weir_status status = choose_schema(catalog, made, error);
 		if (status != WEIR_OK)
 			return status;
+		if (!another && entry == NULL && catalog->live != NULL)
+			err_format(&made->notice,
+				   "the index that the catalog %s names, at %s, is gone: the "
+				   "configured one is made from the log",
+				   catalog->path, catalog->live->location);
 		if (another)
 			err_format(&made->notice,
 				   "the catalog %s is of the index at %s; [backend.%s] %s names "

@@ -241,6 +241,7 @@ START_TEST(searches_move_once_the_writer_is_as_far)
 	ck_assert_int_eq(rmdir(in_folder("data/index")), 0);
 	struct catalog_choice *choice = choose(CATALOG_WRITER);
 	ck_assert(!choice->entered);
+	ck_assert_ptr_nonnull(strstr(choice->notice.message, "is gone"));
 	ck_assert_str_eq(choice->index->plugin, "south");
 	ck_assert_int_eq(catalog_enter(catalog, choice, &error), WEIR_OK);
 	catalog_choice_destroy(choice);
