@@ -201,6 +201,14 @@ static void sift_up(struct best *best, size_t place)
 	}
 }
 
+double best_threshold(const struct best *best)
+{
+	if (best->wanted == 0)
+		return INFINITY;
+	return best->by_score > 0 && best->count == best->wanted ? best->entries[0].score
+								 : -INFINITY;
+}
+
 weir_status best_offer(struct best *best, int64_t number, double score)
 {
 	struct best_entry entry = {number, score, NULL, 0};

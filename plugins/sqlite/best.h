@@ -28,6 +28,8 @@ weir_status best_init(struct best *best, struct weir_session *session,
 void best_finish(struct best *best);
 void best_clear(struct best *best); /* as if nothing had been offered */
 weir_status best_offer(struct best *best, int64_t number, double score);
+/* A score below it can be offered in vain. */
+double best_threshold(const struct best *best);
 /* Puts the entries into the order of the answer; nothing may be offered after it. */
 weir_status best_sort(struct best *best);
 

@@ -143,6 +143,40 @@ static int frequency(const Fts5ExtensionApi *api, Fts5Context *fts, int phrase,
 	return code;
 }
 
+/* BM25 of a document that is so long, in multiples of the average. */
+static double sum_up(const struct fulltext_score *score, double length)
+{
+	double longer = K1 * (1 - B + B * length), sum = 0;
+	for (size_t i = 0; i < score->phrase_count; i++) {
+		double found = score->frequencies[i];
+		if (found > 0)
+			sum += score->phrases[i] * score->rarities[i] * found * (K1 + 1) /
+			       (found + longer);
+	}
+	return sum;
+}
+
+/* To ask for a length is the dearest part: only where it may matter. */
+static int score_one(const Fts5ExtensionApi *api, Fts5Context *fts, struct fulltext_score *score,
+		     double *sum)
+{
+	int code = score->is_ready ? SQLITE_OK : prepare_score(api, fts, score);
+	for (size_t i = 0; i < score->phrase_count && code == SQLITE_OK; i++) {
+		score->frequencies[i] = 0;
+		if (score->phrases[i] != 0)
+			code = frequency(api, fts, (int)i, score->columns, &score->frequencies[i]);
+	}
+	if (code != SQLITE_OK)
+		return code;
+	*sum = sum_up(score, 0);
+	if (*sum < score->threshold)
+		return SQLITE_OK;
+	int length = 0;
+	code = api->xColumnSize(fts, -1, &length);
+	*sum = sum_up(score, length / score->average_length);
+	return code;
+}
+
 static void score_document(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context *out,
 			   int count, sqlite3_value **arguments)
 {
@@ -150,20 +184,8 @@ static void score_document(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite
 		count == 1 ? sqlite3_value_pointer(arguments[0], FULLTEXT_SCORE) : NULL;
 	if (score == NULL || (score->among != NULL && !bits_has(score->among, api->xRowid(fts))))
 		return;
-	int code = score->is_ready ? SQLITE_OK : prepare_score(api, fts, score);
-	int length = 0;
-	if (code == SQLITE_OK)
-		code = api->xColumnSize(fts, -1, &length);
-	double longer = K1 * (1 - B + B * length / score->average_length), sum = 0;
-	for (size_t i = 0; i < score->phrase_count && code == SQLITE_OK; i++) {
-		double found = 0;
-		if (score->phrases[i] == 0)
-			continue;
-		code = frequency(api, fts, (int)i, score->columns, &found);
-		if (found > 0)
-			sum += score->phrases[i] * score->rarities[i] * found * (K1 + 1) /
-			       (found + longer);
-	}
+	double sum = 0;
+	int code = score_one(api, fts, score, &sum);
 	if (code == SQLITE_OK)
 		sqlite3_result_double(out, sum);
 	else

@@ -30,7 +30,11 @@ struct fulltext_score {
 	const double *phrases;	  /* a weight for each phrase of the expression */
 	size_t phrase_count;
 	const struct weir_host *host;
-	double *rarities; /* room for one a phrase; filled at the first document */
+	/* A document that cannot reach it needs no exact score: it gets one that is higher than its
+	 * own, and still below this. */
+	double threshold;
+	double *rarities;    /* room for one a phrase; filled at the first document */
+	double *frequencies; /* the same, of one document */
 	double average_length;
 	bool is_ready;
 };

@@ -53,8 +53,9 @@ static weir_status offer_scored(struct run *run, const struct bytes *text,
 		.phrases = (const double *)(const void *)weights->data,
 		.phrase_count = phrases,
 		.host = session->host,
-		.rarities = calloc(phrases + 1, sizeof(double)),
+		.rarities = calloc(2 * phrases + 1, sizeof(double)),
 	};
+	score.frequencies = score.rarities + phrases;
 	sqlite3_stmt *statement = NULL;
 	bool has_row = true;
 	weir_status status = score.rarities != NULL ? WEIR_OK : error_no_memory(run->error);
@@ -69,6 +70,7 @@ static weir_status offer_scored(struct run *run, const struct bytes *text,
 		sqlite3_bind_pointer(statement, 2, &score, FULLTEXT_SCORE, NULL);
 	}
 	while (status == WEIR_OK && has_row) {
+		score.threshold = best_threshold(&run->best);
 		status = database_step(&session->database, statement, &has_row, run->error);
 		if (status != WEIR_OK || !has_row ||
 		    sqlite3_column_type(statement, 1) == SQLITE_NULL)
