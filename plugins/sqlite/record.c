@@ -131,6 +131,7 @@ static const char other_tables[] =
 	"CREATE TABLE record(one INTEGER PRIMARY KEY CHECK(one = 1), collection TEXT NOT NULL, "
 	"fingerprint TEXT NOT NULL, generation INTEGER NOT NULL, live INTEGER NOT NULL, "
 	"hidden INTEGER NOT NULL);"
+	"INSERT INTO words(words, rank) VALUES('hashsize', 8388608);"
 	"PRAGMA application_id=" TEXT_OF(APPLICATION) ";"
 						      "PRAGMA user_version=" TEXT_OF(FORMAT) ";";
 
