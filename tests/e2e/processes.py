@@ -183,6 +183,8 @@ class Kafka(Process):
             [confluent_kafka.admin.NewTopic(t, partitions, 1) for t in topics])
         for future in made.values():
             future.result(30)
+        # made, and known to the broker: a test that ends at once would not see them to delete them
+        wait_for(lambda: set(topics) <= set(admin.list_topics(timeout=10).topics), "topics to be known")
 
     def delete_topics(self):
         """Removes every topic of ours, so that tests can share one broker."""
