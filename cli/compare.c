@@ -419,12 +419,15 @@ static weir_status compare_two(struct comparison *comparison, const struct compa
 	bool is_old = false;
 	if (truth != NULL && copy != NULL && truth->digest == copy->digest)
 		return WEIR_OK;
-	const char *id = truth != NULL ? truth->id : copy->id;
+	const struct compare_document *either = truth != NULL ? truth : copy;
+	if (either == NULL)
+		return WEIR_OK;
+	const char *id = either->id;
 	if (!is_settled(comparison, truth))
 		return suspect(comparison, id);
 	/* Left out by version already; now by the time at which it was made. */
-	if (truth != NULL && copy == NULL && truth->kind == WEIR_KIND_HIDDEN) {
-		weir_status status = is_old_tombstone(comparison, truth, &is_old);
+	if (copy == NULL && either->kind == WEIR_KIND_HIDDEN) {
+		weir_status status = is_old_tombstone(comparison, either, &is_old);
 		if (status != WEIR_OK)
 			return status;
 	}

@@ -139,6 +139,8 @@ static void write_difference(struct buffer *out, const struct state_field *left,
 			     const struct state_field *right)
 {
 	const struct state_field *any = left != NULL ? left : right;
+	if (any == NULL)
+		return;
 	buffer_append(out, any->name, any->name_length);
 	if (left != NULL && right != NULL && is_same_field(left, right)) {
 		buffer_printf(out, " is the same, of %" PRId64 " | %" PRId64, left->version,

@@ -14,6 +14,7 @@ static weir_status ask_number(struct store *store, sqlite3_stmt *statement, int6
 			      bool *is_null, struct weir_error *error)
 {
 	weir_status status = WEIR_OK;
+	*is_null = true;
 	if (sqlite3_step(statement) == SQLITE_ROW) {
 		*is_null = sqlite3_column_type(statement, 0) == SQLITE_NULL;
 		*number = sqlite3_column_int64(statement, 0);

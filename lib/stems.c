@@ -4,6 +4,7 @@
 #include <libstemmer.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,10 +60,9 @@ static void free_own(void)
 
 static void prepare(void)
 {
-	for (size_t i = 0; i < LANGUAGE_COUNT; i++) {
-		strcat(listing, i > 0 ? ", " : "");
-		strcat(listing, languages[i]);
-	}
+	for (size_t i = 0, at = 0; i < LANGUAGE_COUNT; i++)
+		at += (size_t)snprintf(listing + at, sizeof(listing) - at, "%s%s",
+				       i > 0 ? ", " : "", languages[i]);
 	pthread_key_create(&key, free_all);
 	atexit(free_own);
 }

@@ -30,14 +30,25 @@ static void tell_notice(const struct catalog_choice *choice)
 		log_warning("catalog", "reason=%s", LOG_TEXT(choice->notice.message));
 }
 
-static weir_status choose(struct index *index, enum catalog_role role, struct served **served,
-			  struct weir_error *error)
+static weir_status choose_live(struct index *index, struct weir_error *error)
 {
 	struct catalog_choice *choice = NULL;
-	weir_status status = catalog_choose(index->catalog, role, &choice, error);
+	weir_status status = catalog_choose(index->catalog, CATALOG_LIVE, &choice, error);
 	if (status != WEIR_OK)
 		return status;
-	if (index->current != NULL && served_is(index->current, choice)) {
+	tell_notice(choice);
+	return served_create(index->config, choice, &index->current, error);
+}
+
+/* *served: NULL when it is the current one. */
+static weir_status choose_next(struct index *index, struct served **served,
+			       struct weir_error *error)
+{
+	struct catalog_choice *choice = NULL;
+	weir_status status = catalog_choose(index->catalog, CATALOG_NEXT, &choice, error);
+	if (status != WEIR_OK)
+		return status;
+	if (served_is(index->current, choice)) {
 		catalog_choice_destroy(choice);
 		*served = NULL;
 		return WEIR_OK;
@@ -62,16 +73,15 @@ weir_status index_create(const struct config *config, struct schema *schema, str
 	pthread_mutex_init(&made->lock, NULL);
 	weir_status status = catalog_read(config, schema, &made->catalog, error);
 	if (status == WEIR_OK)
-		status = choose(made, CATALOG_LIVE, &made->current, error);
+		status = choose_live(made, error);
 	if (status != WEIR_OK) {
 		index_destroy(made);
 		return status;
 	}
-	tell_notice(made->current->choice);
 	show(made->current);
 	/* A switch under way is gone on with. Should it fail here, the next look says so. */
 	struct weir_error later;
-	if (choose(made, CATALOG_NEXT, &made->coming, &later) != WEIR_OK)
+	if (choose_next(made, &made->coming, &later) != WEIR_OK)
 		log_warning("catalog", "reason=%s", LOG_TEXT(later.message));
 	made->refresh = config_duration(config, "searchd", "refresh");
 	reader_init(&made->watcher, made);
@@ -114,7 +124,7 @@ static void read_catalog(struct index *index)
 	if (status == WEIR_OK) {
 		catalog_destroy(index->catalog);
 		index->catalog = catalog;
-		status = choose(index, CATALOG_NEXT, &coming, &error);
+		status = choose_next(index, &coming, &error);
 	}
 	/* What is served goes on being served. */
 	if (status != WEIR_OK) {

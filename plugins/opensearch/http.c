@@ -60,10 +60,13 @@ weir_status cluster_set_urls(struct cluster *cluster, const char *list, struct w
 {
 	char *copy = strdup(list), *rest = NULL;
 	cluster->urls = calloc(strlen(list) + 1, sizeof(*cluster->urls));
-	weir_status status =
-		copy != NULL && cluster->urls != NULL ? WEIR_OK : error_no_memory(error);
-	for (char *url = status == WEIR_OK ? strtok_r(copy, ", \t", &rest) : NULL;
-	     url != NULL && status == WEIR_OK; url = strtok_r(NULL, ", \t", &rest)) {
+	if (copy == NULL || cluster->urls == NULL) {
+		free(copy);
+		return error_no_memory(error);
+	}
+	weir_status status = WEIR_OK;
+	for (char *url = strtok_r(copy, ", \t", &rest); url != NULL && status == WEIR_OK;
+	     url = strtok_r(NULL, ", \t", &rest)) {
 		for (size_t length = strlen(url); length > 0 && url[length - 1] == '/'; length--)
 			url[length - 1] = '\0';
 		status = check_url(url, error);

@@ -147,7 +147,7 @@ static weir_status check_meta(const struct weir_instance *instance, const json_t
 static weir_status describe(const struct weir_instance *instance, struct connection *connection,
 			    json_t **description, struct weir_error *error)
 {
-	struct answer answer;
+	struct answer answer = {0};
 	weir_status status = ask(instance, connection, "GET", "", NULL, &answer, error);
 	if (status != WEIR_OK)
 		return status;

@@ -384,13 +384,15 @@ static json_t *join(struct clauses *clauses)
 static enum outcome add_child(struct build *build, const struct weir_query *child, double boost,
 			      unsigned depth, struct clauses *clauses)
 {
-	bool not = child->kind == WEIR_QUERY_NOT && child->child_count == 1;
+	bool negated = child->kind == WEIR_QUERY_NOT && child->child_count == 1;
 	struct part part;
 	enum outcome outcome =
-		build_node(build, not ? child->children[0] : child, boost, depth + 1, &part);
+		build_node(build, negated ? child->children[0] : child, boost, depth + 1, &part);
 	if (outcome != MADE)
 		return outcome;
-	json_t **list = not ? &clauses->must_not : part.scored ? &clauses->must : &clauses->filter;
+	json_t **list = part.scored ? &clauses->must : &clauses->filter;
+	if (negated)
+		list = &clauses->must_not;
 	return add_clause(list, part.json) ? MADE : no_memory(build);
 }
 

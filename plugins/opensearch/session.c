@@ -79,7 +79,7 @@ static weir_status read_head(struct weir_session *session, struct head *head,
 	struct weir_error second;
 	status = index_check(instance, connection, life, &second);
 	if (status == WEIR_OK && strcmp(life, session->life) != 0) {
-		strcpy(session->life, life);
+		memcpy(session->life, life, sizeof(life));
 		return head_read(instance, connection, session->life, false, head, error);
 	}
 	if (status != WEIR_OK)
@@ -138,7 +138,7 @@ weir_status session_open(weir_instance *instance, const struct weir_host *host, 
 		return error_no_memory(error);
 	session->instance = instance;
 	session->host = host;
-	strcpy(session->life, instance->index.life);
+	memcpy(session->life, instance->index.life, sizeof(session->life));
 	weir_status status =
 		connection_create(&instance->cluster, host, &session->connection, error);
 	if (status == WEIR_OK)

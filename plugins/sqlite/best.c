@@ -163,7 +163,8 @@ static bool is_before(struct best *best, struct best_entry *one, struct best_ent
 {
 	if (best->by_score != 0 && one->score != other->score)
 		return (one->score > other->score) == (best->by_score > 0);
-	if (!make_key(best, one) || !make_key(best, other))
+	if (!make_key(best, one) || !make_key(best, other) || one->key == NULL ||
+	    other->key == NULL)
 		return one->number < other->number;
 	size_t shared = one->key_length < other->key_length ? one->key_length : other->key_length;
 	int order = memcmp(one->key, other->key, shared);

@@ -36,7 +36,7 @@ static weir_status near(struct weir_session *session, const struct node *node, s
 	sqlite3_stmt *statement = NULL;
 	for (size_t i = 0; i < near.phrase_count; i++)
 		near.missing += wanted[i];
-	near.lacking = malloc(near.phrase_count * sizeof(*near.lacking));
+	near.lacking = calloc(near.phrase_count + 1, sizeof(*near.lacking));
 	weir_status status = near.lacking != NULL ? WEIR_OK : error_no_memory(error);
 	if (status == WEIR_OK)
 		status = database_prepare(&session->database,
