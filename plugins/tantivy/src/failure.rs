@@ -43,6 +43,11 @@ pub fn is_missing_file(error: &TantivyError) -> bool {
     }
 }
 
+/// tantivy may quote a whole file; the line has to end with the way out.
+fn brief(error: &TantivyError) -> String {
+    error.to_string().chars().take(150).collect()
+}
+
 impl From<TantivyError> for Failure {
     fn from(error: TantivyError) -> Failure {
         match error {
@@ -55,9 +60,9 @@ impl From<TantivyError> for Failure {
             | TantivyError::DeserializeError(_)
             | TantivyError::SchemaError(_)
             | TantivyError::MissingPlugin(_) => {
-                fatal(format!("the index cannot be read ({error}); make it anew: weir rebuild"))
+                fatal(format!("the index cannot be read ({}); make it anew: weir rebuild", brief(&error)))
             }
-            _ => retry(error.to_string()),
+            _ => retry(brief(&error)),
         }
     }
 }
