@@ -10,6 +10,7 @@
 
 #include "harness.h"
 #include "suite.h"
+#include "victims.h"
 
 enum { COMMITS = 80 };
 
@@ -111,6 +112,38 @@ START_TEST(test_readers_see_both_or_neither)
 }
 END_TEST
 
+enum { KILLED = 16 };
+
+static void commit_for_ever(int tell)
+{
+	weir_instance *writer = open_writer();
+	const char *place = strchr(positions(writer), '=');
+	for (int number = place != NULL ? atoi(place + 1) + 1 : 1;; number++) {
+		commit_number(writer, number);
+		victim_tell(tell);
+	}
+}
+
+/* Killed somewhere in a commit that brings little, as most are. */
+START_TEST(test_killed_with_both_or_neither)
+{
+	struct victim victims[KILLED];
+	struct seen seen;
+	victims_prepare(victims, KILLED, commit_for_ever);
+	for (int round = 0; round < KILLED; round++) {
+		victim_kill(&victims[round], 1 + round % 3, (unsigned)(round * 7));
+		backend->close(open_writer());
+		weir_instance *reader = open_reader();
+		weir_session *session = open_session(reader);
+		ck_assert_int_eq(see(session, &seen), WEIR_OK);
+		check_seen(&seen);
+		backend->session_close(session);
+		backend->close(reader);
+	}
+	ck_assert_int_ge(seen.position, KILLED);
+}
+END_TEST
+
 START_TEST(test_each_commit_leaves_both)
 {
 	struct seen seen;
@@ -188,6 +221,7 @@ void add_atomicity_cases(void)
 	suite_area("positions with documents", NULL, NULL);
 	suite_add(test_each_commit_leaves_both, WEIR_CAN_SEARCH);
 	suite_add(test_readers_see_both_or_neither, WEIR_CAN_SEARCH);
+	suite_add(test_killed_with_both_or_neither, WEIR_CAN_SEARCH);
 	suite_add(test_abandoned_with_their_documents, WEIR_CAN_SEARCH | WEIR_CAN_COMMIT_POSITIONS);
 	suite_add(test_many_positions_at_once, WEIR_CAN_SEARCH);
 }

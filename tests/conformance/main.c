@@ -6,6 +6,7 @@
  * own); the first waits for it and removes the folder of the run whatever became of the second. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -222,9 +223,14 @@ int main(int count, char **arguments)
 		report_list();
 		return STATUS_PASSED;
 	}
-	char folder[] = "/tmp/weir-conformance-XXXXXX";
-	if (mkdtemp(folder) == NULL)
-		return say(STATUS_AWAY, strerror(errno));
+	const char *temporary = getenv("TMPDIR");
+	char folder[PATH_MAX];
+	snprintf(folder, sizeof(folder), "%s/weir-conformance-XXXXXX",
+		 temporary != NULL && temporary[0] == '/' ? temporary : "/tmp");
+	if (mkdtemp(folder) == NULL) {
+		fprintf(stderr, "weir plugin check: no folder %s: %s\n", folder, strerror(errno));
+		return STATUS_AWAY;
+	}
 	pid_t parent = getpid(), process = fork();
 	if (process == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -11,6 +11,15 @@ static const enum result columns[] = {RESULT_PASSED, RESULT_FAILED, RESULT_NOT_O
 				      RESULT_SKIPPED};
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]) };
 
+/* With --only most are not. */
+static bool was_run(const struct area *area)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		count += suite_results(area, columns[i]);
+	return count > 0;
+}
+
 static void print_row(const char *name, const struct area *area)
 {
 	printf("%-32s", name);
@@ -38,7 +47,8 @@ void report_table(const struct plugin *plugin, unsigned seed)
 		printf("  %11s", result_names[columns[i]]);
 	printf("\n");
 	for (size_t i = 0; i < suite_area_count(); i++)
-		print_row(suite_area_at(i)->name, suite_area_at(i));
+		if (was_run(suite_area_at(i)))
+			print_row(suite_area_at(i)->name, suite_area_at(i));
 	print_row("all", NULL);
 	print_reasons(RESULT_SKIPPED);
 	print_reasons(RESULT_FAILED);
@@ -67,6 +77,8 @@ static void write_areas(struct jsonout *json)
 	jsonout_name(json, "areas");
 	jsonout_begin(json, '[');
 	for (size_t i = 0; i < suite_area_count(); i++) {
+		if (!was_run(suite_area_at(i)))
+			continue;
 		jsonout_begin(json, '{');
 		write_field(json, "area", suite_area_at(i)->name);
 		write_counts(json, suite_area_at(i));
@@ -81,6 +93,8 @@ static void write_cases(struct jsonout *json)
 	jsonout_begin(json, '[');
 	for (size_t i = 0; i < suite_count(); i++) {
 		const struct test_case *one = suite_at(i);
+		if (one->result == RESULT_NOT_RUN)
+			continue;
 		jsonout_begin(json, '{');
 		write_field(json, "area", one->area->name);
 		write_field(json, "case", suite_case_name(one));

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "err.h"
 #include "harness.h"
 
 enum { AREA_LIMIT = 64, CASE_LIMIT = 512 };
@@ -91,15 +92,12 @@ static bool is_skipped(struct test_case *one, uint64_t offered)
 /* One line of what check says: the file without its folder. */
 static void describe(struct test_case *one, TestResult *result)
 {
-	const char *file = tr_lfile(result), *slash = file != NULL ? strrchr(file, '/') : NULL;
-	snprintf(one->reason, sizeof(one->reason), "%s:%d: %s",
-		 slash != NULL	? slash + 1
-		 : file != NULL ? file
-				: "",
-		 tr_lno(result), tr_msg(result));
-	for (char *at = one->reason; *at != '\0'; at++)
-		if (*at == '\n')
-			*at = ' ';
+	const char *file = tr_lfile(result) != NULL ? tr_lfile(result) : "";
+	const char *slash = strrchr(file, '/');
+	struct weir_error line; /* err_format leaves only UTF-8 of one line */
+	err_format(&line, "%s:%d: %s", slash != NULL ? slash + 1 : file, tr_lno(result),
+		   tr_msg(result));
+	snprintf(one->reason, sizeof(one->reason), "%s", line.message);
 }
 
 static double now(void)

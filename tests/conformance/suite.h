@@ -29,7 +29,7 @@ struct test_case {
 	uint64_t needs;
 	enum result result;
 	double seconds;
-	char reason[1024]; /* one line; FAILED and SKIPPED */
+	char reason[512]; /* one line; FAILED and SKIPPED */
 };
 
 /* Registration: an area, then its cases. */
