@@ -148,8 +148,10 @@ struct weir_position {
 /* What matches is fixed by sets, never by scores. "Words" below: the value split into words and
  * folded for case and accents; in TEXT fields a TERM also matches the word's other forms, by the
  * field's language. Of several words of a TERM or PREFIX over the default field, each may stand in
- * another field; a PHRASE stands in one. Text in which folding leaves no word ("&") matches
- * nothing, and as a child of AND or OR it is as if it were not there. */
+ * another field; a PHRASE stands in one. Of several words of a PREFIX the last is a beginning, the
+ * others are as in TERM. Text in which folding leaves no word ("&") matches nothing, and as a child
+ * of AND or OR it is as if it were not there; an AND or OR that has only such children is such a
+ * child itself. */
 /* weir_query.kind */
 enum {
 	WEIR_QUERY_ALL = 10,	/* every live document */

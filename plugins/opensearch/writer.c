@@ -61,7 +61,8 @@ static bool hand_out_state(struct fetching *fetching, size_t index, const json_t
 	if (!json_is_true(json_object_get(document, "found"))) {
 		fetching->stopped =
 			fetching->on_state(fetching->context, index, 0, NULL, 0, NULL, 0) != 0;
-		return json_object_get(document, "error") == NULL;
+		/* the cluster answers an empty id, which is never there, with an error */
+		return fetching->lengths[index] == 0 || json_object_get(document, "error") == NULL;
 	}
 	int64_t revision[2] = {
 		json_integer_value(json_object_get(document, "_seq_no")),
@@ -142,7 +143,7 @@ weir_status writer_apply(weir_instance *instance, const struct weir_document *co
 			 size_t count, struct weir_verdict *const *verdicts,
 			 struct weir_error *error)
 {
-	instance->dirty = true;
+	instance->dirty = instance->dirty || count > 0;
 	return noted(instance, bulk_apply(instance, documents, count, verdicts, error), error);
 }
 

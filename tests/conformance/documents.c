@@ -152,6 +152,8 @@ static const char **text_of(struct item *item, size_t index)
 void flush_later(weir_instance *writer)
 {
 	uint32_t kinds[LATER_LIMIT];
+	if (later_count == 0)
+		return;
 	put_items(writer, later, later_count, kinds);
 	for (size_t i = 0; i < later_count; i++) {
 		REQUIRE(kinds[i] == WEIR_ACCEPTED);

@@ -59,8 +59,10 @@ END_TEST
 
 START_TEST(test_other_forms_are_kept)
 {
-	PUT(writer, .id = "a", .title = "running");
-	MUST(backend->abandon(writer, &error));
+	if (harness_can(WEIR_CAN_COMMIT_POSITIONS)) { /* else it may stay */
+		PUT(writer, .id = "a", .title = "running");
+		MUST(backend->abandon(writer, &error));
+	}
 	PUT(writer, .id = "b", .title = "running");
 	commit(writer);
 	backend->close(writer);

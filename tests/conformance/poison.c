@@ -72,7 +72,7 @@ static char *repeated(const char *text, size_t length)
 
 static void add_poison(struct item item)
 {
-	static char ids[POISONS][16];
+	static char ids[POISONS][32];
 	ck_assert_uint_lt(poison_count, POISONS);
 	if (item.id == NULL) {
 		snprintf(ids[poison_count], sizeof(ids[0]), "poison%02zu", poison_count);
@@ -130,7 +130,7 @@ static void isolate(weir_instance *writer, const struct item *items, size_t coun
 static size_t put_with_neighbours(weir_instance *writer)
 {
 	static struct item items[POISONS * 3];
-	static char ids[POISONS * 2][16];
+	static char ids[POISONS * 2][32];
 	size_t bad = 0, count = 0;
 	for (size_t i = 0; i < poison_count; i++) {
 		snprintf(ids[2 * i], sizeof(ids[0]), "before%02zu", i);

@@ -8,7 +8,7 @@
 #include "oracle.h"
 #include "suite.h"
 
-enum { IDS = 600, STEPS = 3000, QUERIES_A_COMMIT = 12, LAST_QUERIES = 500, TEXT_LIMIT = 256 };
+enum { IDS = 600, STEPS = 3000, QUERIES_A_COMMIT = 10, LAST_QUERIES = 300, TEXT_LIMIT = 256 };
 
 /* Forms of a few stems, accents, case, ideographs, scripts, and what is next to no word. */
 static const char *const vocabulary[] = {
@@ -445,4 +445,5 @@ void add_random_cases(void)
 {
 	suite_area("random documents and queries", NULL, NULL);
 	suite_add(test_random_documents_and_queries, WEIR_CAN_SEARCH);
+	suite_may_take(900); /* thousands of questions, to a server */
 }

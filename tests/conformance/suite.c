@@ -35,6 +35,11 @@ void suite_add(const TTest *test, uint64_t needs)
 		(struct test_case){.area = &areas[area_count - 1], .test = test, .needs = needs};
 }
 
+void suite_may_take(double seconds)
+{
+	cases[case_count - 1].limit = seconds;
+}
+
 size_t suite_area_count(void)
 {
 	return area_count;
@@ -115,6 +120,8 @@ static void run(struct test_case *one)
 	if (one->area->setup != NULL)
 		tcase_add_checked_fixture(group, one->area->setup, one->area->teardown);
 	tcase_add_test(group, one->test);
+	if (one->limit > 0)
+		tcase_set_timeout(group, one->limit);
 	suite_add_tcase(suite, group);
 	SRunner *runner = srunner_create(suite);
 	double begun = now();

@@ -27,6 +27,7 @@ struct test_case {
 	const struct area *area;
 	const TTest *test;
 	uint64_t needs;
+	double limit; /* seconds; 0: as long as any case */
 	enum result result;
 	double seconds;
 	char reason[512]; /* one line; FAILED and SKIPPED */
@@ -35,6 +36,7 @@ struct test_case {
 /* Registration: an area, then its cases. */
 void suite_area(const char *name, SFun setup, SFun teardown);
 void suite_add(const TTest *test, uint64_t needs);
+void suite_may_take(double seconds); /* the case that was added last */
 
 size_t suite_area_count(void);
 const struct area *suite_area_at(size_t index);
