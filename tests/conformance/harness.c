@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <ftw.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -29,8 +30,7 @@ const struct weir_schema collection = {"things", "c0ffee01", field_pointers, FIE
 const struct weir_operations *backend;
 const struct weir_manifest *manifest;
 unsigned harness_seed;
-static int host_cancels_at;
-static int host_asked;
+static atomic_int host_cancels_at, host_asked; /* sessions of several threads ask */
 
 static void host_log(void *context, uint32_t level, const char *line)
 {
@@ -42,8 +42,8 @@ static void host_log(void *context, uint32_t level, const char *line)
 static int host_cancelled(void *context)
 {
 	(void)context;
-	host_asked++;
-	return host_cancels_at > 0 && host_asked >= host_cancels_at;
+	int asked = atomic_fetch_add(&host_asked, 1) + 1, at = atomic_load(&host_cancels_at);
+	return at > 0 && asked >= at;
 }
 
 static int64_t host_clock(void *context)

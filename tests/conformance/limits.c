@@ -173,6 +173,71 @@ START_TEST(test_deep_trees)
 }
 END_TEST
 
+enum { MANY = 100 };
+
+/* A document with a word of its own in each of many fields. */
+static void put_wide(weir_instance *wide, const struct weir_schema *schema)
+{
+	static char words[MANY][16];
+	struct weir_value values[MANY];
+	const struct weir_value *pointers[MANY];
+	for (int i = 0; i < MANY; i++) {
+		snprintf(words[i], sizeof(words[i]), "word%d", i);
+		values[i] = (struct weir_value){.field = i,
+						.type = schema->fields[i]->type,
+						.text = words[i],
+						.text_length = strlen(words[i])};
+		pointers[i] = &values[i];
+	}
+	struct weir_document document = {.id = "wide",
+					 .id_length = 4,
+					 .kind = WEIR_KIND_LIVE,
+					 .state = "s",
+					 .state_length = 1,
+					 .values = pointers,
+					 .value_count = MANY};
+	const struct weir_document *documents[] = {&document};
+	struct weir_verdict verdict = {0}, *const verdicts[] = {&verdict};
+	MUST(backend->apply(wide, documents, 1, verdicts, &error));
+	ck_assert_uint_eq(verdict.kind, WEIR_ACCEPTED);
+	commit(wide);
+}
+
+START_TEST(test_many_fields)
+{
+	static struct weir_field fields[MANY];
+	static char names[MANY][16];
+	const struct weir_field *pointers[MANY];
+	weir_instance *wide = NULL, *wide_reader = NULL;
+	for (int i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "field%d", i);
+		fields[i] =
+			(struct weir_field){.name = names[i],
+					    .type = i % 2 == 0 ? WEIR_TYPE_TEXT : WEIR_TYPE_KEYWORD,
+					    .flags = WEIR_FIELD_SEARCH | WEIR_FIELD_SORT |
+						     (i % 2 == 0 ? 0 : WEIR_FIELD_FILTER),
+					    .boost = 1,
+					    .language = i % 4 == 0 ? "en" : NULL};
+		pointers[i] = &fields[i];
+	}
+	const struct weir_schema schema = {"wide", "f1e1d5", pointers, MANY};
+	MUST(try_open(WEIR_MODE_WRITER, &schema, &wide, &error));
+	put_wide(wide, &schema);
+	MUST(try_open(WEIR_MODE_READER, &schema, &wide_reader, &error));
+	session = open_session(wide_reader);
+	ck_assert_str_eq(matches(session, term(ANY, "word0")), "wide");
+	ck_assert_str_eq(matches(session, term(ANY, "word99")), "wide");
+	ck_assert_str_eq(matches(session, term(98, "word98")), "wide");
+	ck_assert_str_eq(matches(session, term(98, "word97")), "");
+	ck_assert_str_eq(matches(session, AND(term(ANY, "word1"), term(ANY, "word50"))), "wide");
+	ck_assert_str_eq(matches(session, phrase(ANY, "word1 word2")), "");
+	ck_assert_str_eq(matches(session, prefix(ANY, "wor")), "wide");
+	backend->session_close(session);
+	backend->close(wide_reader);
+	backend->close(wide);
+}
+END_TEST
+
 START_TEST(test_offsets_and_limits)
 {
 	char id[16];
@@ -350,6 +415,8 @@ void add_limits_cases(void)
 	suite_add(test_offsets_and_limits, WEIR_CAN_SEARCH);
 	suite_add(test_empty_things, WEIR_CAN_SEARCH);
 	suite_add(test_many_documents_in_one_commit, WEIR_CAN_SEARCH);
+	suite_add(test_many_fields, WEIR_CAN_SEARCH);
+	suite_has_no_fixture(); /* another schema */
 	suite_area("numbers and dates", fixture_setup, fixture_teardown);
 	suite_add(test_numbers_at_their_ends, WEIR_CAN_SEARCH);
 	suite_add(test_dates_at_their_ends, WEIR_CAN_SEARCH);

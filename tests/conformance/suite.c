@@ -35,6 +35,11 @@ void suite_add(const TTest *test, uint64_t needs)
 		(struct test_case){.area = &areas[area_count - 1], .test = test, .needs = needs};
 }
 
+void suite_has_no_fixture(void)
+{
+	cases[case_count - 1].has_no_fixture = true;
+}
+
 void suite_may_take(double seconds)
 {
 	cases[case_count - 1].limit = seconds;
@@ -117,7 +122,7 @@ static void run(struct test_case *one)
 	Suite *suite = suite_create(one->area->name);
 	TCase *group = tcase_create(suite_case_name(one));
 	tcase_add_checked_fixture(group, harness_setup, harness_teardown);
-	if (one->area->setup != NULL)
+	if (one->area->setup != NULL && !one->has_no_fixture)
 		tcase_add_checked_fixture(group, one->area->setup, one->area->teardown);
 	tcase_add_test(group, one->test);
 	if (one->limit > 0)

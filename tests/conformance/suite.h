@@ -27,6 +27,7 @@ struct test_case {
 	const struct area *area;
 	const TTest *test;
 	uint64_t needs;
+	bool has_no_fixture;
 	double limit; /* seconds; 0: as long as any case */
 	enum result result;
 	double seconds;
@@ -36,6 +37,7 @@ struct test_case {
 /* Registration: an area, then its cases. */
 void suite_area(const char *name, SFun setup, SFun teardown);
 void suite_add(const TTest *test, uint64_t needs);
+void suite_has_no_fixture(void);     /* that one does without its area's */
 void suite_may_take(double seconds); /* the case that was added last */
 
 size_t suite_area_count(void);
