@@ -13,6 +13,7 @@ import requests
 
 from processes import BUILD, TOPICS, wait_for
 
+COMMITS = 'weir_indexer_step_seconds_count{step="commit"}'
 PARTITIONS = 3 * len(TOPICS)
 
 
@@ -236,6 +237,34 @@ def test_what_a_zombie_writes_late_does_no_harm(kafka, make_member, load, tmp_pa
     wait_shares([zombie, other], [6, 3])
     other.searchd.start()
     check(kafka, load, [zombie, other], [other])
+
+
+@pytest.mark.parametrize("engine", ["shared"], indirect=True)
+def test_an_engine_that_refuses_holds_nobody_up(kafka, make_member, load, tmp_path):
+    """Its indexer keeps polling, so it stays in the group however long that lasts; when the group moves
+    partitions, it drops what it could not commit."""
+    hold, patience = tmp_path / "hold", {"kafka__rdkafka.max.poll.interval.ms": 6000, "kafka__rdkafka.session.timeout.ms": 6000}
+    refused, other = make_member(backend__shared__hold=hold, **patience), make_member(**patience)
+    for member in (refused, other):
+        member.indexer.start()
+    wait_shares([refused, other], [6, 3])
+    hold.write_text("refuse")
+    load.some(50)
+    wait_for(lambda: "index" in json.dumps(health(refused)), "the health to tell")
+    # Tries are after 0.1, 0.3, 0.7, 1.5, 3.1, 6.3, 12.7 s: longer than both limits.
+    before = refused.indexer.metric(COMMITS)
+    wait_for(lambda: refused.indexer.metric(COMMITS) >= before + 7, "seven more tries")
+    assert "MAXPOLL" not in refused.indexer.log() and "state=lost" not in refused.indexer.log()
+    assert sorted(map(share, (refused, other))) == [3, 6]
+
+    third = make_member(**patience)
+    third.indexer.start()
+    wait_shares([refused, other, third], [3, 3, 3])
+    assert "event=revoke dropped=" in refused.indexer.log()
+    hold.unlink()
+    refused.indexer.wait_ready()
+    other.searchd.start()
+    check(kafka, load, [refused, other, third], [other])
 
 
 @pytest.mark.parametrize("engine", ["shared"], indirect=True)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "weir/backend.h"
@@ -173,8 +174,14 @@ static weir_status shared_commit(weir_instance *instance,
 				 struct weir_error *error)
 {
 	sqlite3_stmt *write = NULL;
-	while (instance->hold[0] != '\0' && access(instance->hold, F_OK) == 0)
+	struct stat hold;
+	while (instance->hold[0] != '\0' && stat(instance->hold, &hold) == 0) {
+		if (hold.st_size > 0) {
+			snprintf(error->message, sizeof(error->message), "the shared file: held");
+			return WEIR_RETRY;
+		}
 		usleep(10000);
+	}
 	weir_status status =
 		prepare(instance->file, "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
 			&write, error);
@@ -383,7 +390,8 @@ static const struct weir_parameter hold = {
 	.key = "hold",
 	.type = WEIR_PARAMETER_TEXT,
 	.default_value = "",
-	.help = "A commit waits while a file of this name is there.",
+	.help = "A commit waits while a file of this name is there; it fails when the file is "
+		"not empty.",
 };
 
 static const struct weir_parameter *const parameters[] = {&path, &hold};
