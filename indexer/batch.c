@@ -16,7 +16,8 @@ void batch_drop(struct batch *batch, size_t count)
 		free(batch->items[i].letter);
 	}
 	batch->count -= count;
-	memmove(batch->items, batch->items + count, batch->count * sizeof(*batch->items));
+	if (batch->count > 0)
+		memmove(batch->items, batch->items + count, batch->count * sizeof(*batch->items));
 	batch->group_count = 0;
 }
 

@@ -198,9 +198,9 @@ def test_join_leave_crash_and_zombie_during_a_load(kafka, make_member, load):
     check(kafka, load, [second, third, fourth], [first, fourth])
 
 
-def test_conflicts_are_merged(kafka, make_member, load):
-    """An event's messages usually meet in one partition. Here they are anywhere, and few events are
-    written by three indexers at the same time."""
+def test_one_event_in_every_partition(kafka, make_member, load):
+    """An event's messages usually meet in one indexer. Here they are anywhere, and few events are written
+    by three at the same time."""
     members = [make_member(indexer__batch_count=20) for _ in range(3)]
     for member in members:
         member.indexer.start()
@@ -213,7 +213,34 @@ def test_conflicts_are_merged(kafka, make_member, load):
     load.some(0)
     members[0].searchd.start()
     check(kafka, load, members, [members[0]])
-    assert sum(member.indexer.metric("weir_indexer_conflicts_total") for member in members) > 0
+
+
+@pytest.mark.parametrize("engine", ["shared"], indirect=True)
+def test_a_conflict_is_merged_again(kafka, make_member, load, tmp_path):
+    """One indexer waits between fetch and apply while the other changes the event."""
+    hold = tmp_path / "hold"
+    slow, quick = make_member(backend__shared__hold=hold), make_member()
+    for member in (slow, quick):
+        member.indexer.start()
+    wait_shares([slow, quick], [6, 3])
+    mine = {each["partition"] for each in positions(slow) if each["assigned"]}
+    theirs = {each["partition"] for each in positions(quick) if each["assigned"]}
+    event_id = str(uuid.uuid4())
+    load.send("events.created", "Created", event_id, partition=min(theirs), Title="Duel", City="Paris")
+    load.some(0)
+    wait_for(lambda: all_read(kafka, quick), "the event to be there")
+    hold.write_text("apply")
+    load.send("events.updated", "Updated", event_id, partition=min(mine), City="Lyon")
+    load.some(0)
+    wait_for(lambda: slow.indexer.metric('weir_indexer_step_seconds_count{step="fetch"}') == 1, "the slow one to have fetched")
+    version = load.send("events.updated", "Updated", event_id, partition=min(theirs), Country="France")
+    load.some(0)
+    wait_for(lambda: quick.indexer.metric("weir_indexer_messages_total") == 2, "the quick one to have written")
+    hold.unlink()
+    load.expected[event_id] = {"id": event_id, "title": "Duel", "city": "Lyon", "country": "France", "version": version}
+    quick.searchd.start()
+    check(kafka, load, [slow, quick], [quick])
+    assert slow.indexer.metric("weir_indexer_conflicts_total") == 1
 
 
 @pytest.mark.parametrize("engine", ["shared"], indirect=True)
@@ -227,7 +254,7 @@ def test_what_a_zombie_writes_late_does_no_harm(kafka, make_member, load, tmp_pa
     zombie.indexer.start().wait_ready()
     load.some(300)
     wait_for(lambda: all_read(kafka, zombie), "the first to be read")
-    hold.touch()
+    hold.write_text("commit")
     load.some(300)
     other.indexer.start()
     wait_shares([other], [9])

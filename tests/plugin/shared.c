@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "weir/backend.h"
@@ -89,6 +88,24 @@ static weir_status shared_open(const struct weir_parameter_value *const *values,
 	return status;
 }
 
+/* The file that the test names says what is to wait or to fail. */
+static int is_held(const weir_instance *instance, const char *what)
+{
+	char line[16] = "";
+	FILE *file = instance->hold[0] != '\0' ? fopen(instance->hold, "r") : NULL;
+	if (file == NULL)
+		return 0;
+	int held = fgets(line, sizeof(line), file) != NULL && strcmp(line, what) == 0;
+	fclose(file);
+	return held;
+}
+
+static void wait_while(const weir_instance *instance, const char *what)
+{
+	while (is_held(instance, what))
+		usleep(10000);
+}
+
 static weir_status prepare(sqlite3 *file, const char *sql, sqlite3_stmt **statement,
 			   struct weir_error *error)
 {
@@ -148,6 +165,7 @@ static weir_status shared_apply(weir_instance *instance,
 				struct weir_verdict *const *verdicts, struct weir_error *error)
 {
 	sqlite3_stmt *insert = NULL, *update = NULL;
+	wait_while(instance, "apply");
 	weir_status status =
 		prepare(instance->file,
 			"INSERT OR IGNORE INTO documents VALUES (?1, ?2, ?3, ?4, ?5 + 1, ?6)",
@@ -174,13 +192,10 @@ static weir_status shared_commit(weir_instance *instance,
 				 struct weir_error *error)
 {
 	sqlite3_stmt *write = NULL;
-	struct stat hold;
-	while (instance->hold[0] != '\0' && stat(instance->hold, &hold) == 0) {
-		if (hold.st_size > 0) {
-			snprintf(error->message, sizeof(error->message), "the shared file: held");
-			return WEIR_RETRY;
-		}
-		usleep(10000);
+	wait_while(instance, "commit");
+	if (is_held(instance, "refuse")) {
+		snprintf(error->message, sizeof(error->message), "the shared file: refused");
+		return WEIR_RETRY;
 	}
 	weir_status status =
 		prepare(instance->file, "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
@@ -390,8 +405,8 @@ static const struct weir_parameter hold = {
 	.key = "hold",
 	.type = WEIR_PARAMETER_TEXT,
 	.default_value = "",
-	.help = "A commit waits while a file of this name is there; it fails when the file is "
-		"not empty.",
+	.help = "A file in which \"apply\" or \"commit\" makes that wait, \"refuse\" makes "
+		"commit fail.",
 };
 
 static const struct weir_parameter *const parameters[] = {&path, &hold};
