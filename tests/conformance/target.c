@@ -112,7 +112,8 @@ weir_status target_begin(size_t number, struct weir_error *error)
 	const char **sets = calloc(count + given.parameter_count + 2, sizeof(*sets));
 	if (sets == NULL)
 		return err_no_memory(error);
-	memcpy(sets, given.sets, count * sizeof(*sets));
+	if (count > 0)
+		memcpy(sets, given.sets, count * sizeof(*sets));
 	snprintf(case_folder, sizeof(case_folder), "%s/%zu", run_folder, number);
 	snprintf(case_path, sizeof(case_path), "%s/deep/index", case_folder);
 	char path[sizeof(case_path) + 8];
