@@ -311,20 +311,24 @@ enum side { BEFORE, COPY, AFTER };
 struct gathering {
 	struct comparison *comparison;
 	enum side side;
-	size_t at; /* ids come in the order in which they were asked for */
 	bool failed;
 };
+
+static int order_suspects(const void *left, const void *right)
+{
+	const struct suspect *one = left, *two = right;
+	return strcmp(one->id.data, two->id.data);
+}
 
 static int gather(void *context, const struct compare_document *document)
 {
 	struct gathering *gathering = context;
 	struct comparison *comparison = gathering->comparison;
-	while (gathering->at < comparison->suspect_count &&
-	       strcmp(comparison->suspects[gathering->at].id.data, document->id) != 0)
-		gathering->at++;
-	if (gathering->at == comparison->suspect_count)
+	struct suspect wanted = {.id.data = (char *)document->id};
+	struct suspect *suspect = bsearch(&wanted, comparison->suspects, comparison->suspect_count,
+					  sizeof(*suspect), order_suspects);
+	if (suspect == NULL)
 		return 0;
-	struct suspect *suspect = &comparison->suspects[gathering->at];
 	struct compare_kept *kept = gathering->side == BEFORE ? &suspect->before
 				    : gathering->side == COPY ? &suspect->copy
 							      : &suspect->after;
@@ -379,10 +383,28 @@ static weir_status read_suspects(struct comparison *comparison)
 	return status == WEIR_OK ? gather_all(comparison, AFTER) : status;
 }
 
+/* In order of id, each once. */
+static void sort_suspects(struct comparison *comparison)
+{
+	struct suspect *suspects = comparison->suspects;
+	size_t kept = 1;
+	qsort(suspects, comparison->suspect_count, sizeof(*suspects), order_suspects);
+	for (size_t i = 1; i < comparison->suspect_count; i++) {
+		if (order_suspects(&suspects[kept - 1], &suspects[i]) == 0)
+			continue;
+		struct suspect swapped = suspects[kept];
+		suspects[kept++] = suspects[i];
+		if (i >= kept)
+			suspects[i] = swapped;
+	}
+	comparison->suspect_count = kept;
+}
+
 static weir_status settle(struct comparison *comparison)
 {
 	if (comparison->suspect_count == 0)
 		return WEIR_OK;
+	sort_suspects(comparison);
 	weir_status status = read_suspects(comparison);
 	for (size_t i = 0; i < comparison->suspect_count && status == WEIR_OK && !comparison->ended;
 	     i++)

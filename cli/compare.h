@@ -118,7 +118,7 @@ weir_status compare_run(const struct compare_options *options, struct compare_re
 			struct weir_error *error) WEIR_MUST_CHECK;
 uint64_t compare_differences(const struct compare_result *result); /* of all kinds */
 
-/* The same for these ids alone: what was repaired, say. They are all taken for suspects. */
+/* The same for these ids alone, each once: what was repaired, say. All are taken for suspects. */
 weir_status compare_ids(const struct compare_options *options, const char *const *ids, size_t count,
 			struct compare_result *result, struct weir_error *error) WEIR_MUST_CHECK;
 

@@ -6,7 +6,10 @@
 #include "compare_internal.h"
 #include "moment.h"
 
-enum { TRIES = 100 }; /* of a scan that gets nowhere because the index moves under it */
+enum {
+	TRIES = 100, /* of a scan that gets nowhere because the index moves under it */
+	NEAR = 50,   /* documents that it is quicker to pass over than to begin a scan */
+};
 
 struct index_source {
 	struct compare_source source;
@@ -195,47 +198,136 @@ static weir_status list(struct compare_source *source, const struct compare_scop
 	return read_documents(&reading);
 }
 
+/* Live ones are asked for one by one, which is cheap for every engine. The others are looked for by
+ * scans from where they would be; a scan goes on to the next of them when that is not far. */
 struct finding {
-	const char *id;
+	struct index_source *index;
+	const struct compare_scope *scope;
+	const char *const *ids; /* in ascending order */
+	size_t count, at;
+	bool *found;
+	size_t passed; /* documents since the last that was looked for */
 	compare_on_document on_document;
 	void *context;
 	int answer;
+	weir_status status;
+	struct weir_error *error;
 };
+
+static int take_live(void *context, const struct weir_hit *hit)
+{
+	struct finding *finding = context;
+	struct index_source *index = finding->index;
+	bool digests = !finding->scope->versions_only && index->source.has_states;
+	if (digests)
+		finding->status =
+			state_read(&index->state, hit->state, hit->state_length, finding->error);
+	if (finding->status != WEIR_OK)
+		return 1;
+	finding->found[finding->at] = true;
+	struct compare_document document = {
+		.id = finding->ids[finding->at],
+		.id_length = hit->id_length,
+		.version = hit->version,
+		.kind = WEIR_KIND_LIVE,
+		.digest = digest_document(hit->version, WEIR_KIND_LIVE,
+					  digests ? &index->state : NULL),
+		.state = hit->state,
+		.state_length = hit->state_length,
+		.changed_at = INT64_MIN,
+		.sequence = INT64_MAX,
+	};
+	finding->answer = finding->on_document(finding->context, &document);
+	return finding->answer;
+}
+
+/* Until the index does not move under it. */
+static weir_status get_live(struct finding *finding)
+{
+	struct index_source *index = finding->index;
+	const char *id = finding->ids[finding->at];
+	for (int tries = 0;; tries++) {
+		struct weir_error theirs = {"no reason given"};
+		weir_status status = index->index.plugin->operations.get(
+			index->session, id, strlen(id), take_live, finding, &theirs);
+		if (status != WEIR_RETRY || tries == TRIES)
+			return status == WEIR_OK
+				       ? finding->status
+				       : from_plugin(status, index, &theirs, finding->error);
+		status = refresh(index, finding->error);
+		if (status != WEIR_OK)
+			return status;
+	}
+}
+
+/* The next that is not found yet. */
+static void skip_found(struct finding *finding)
+{
+	while (finding->at < finding->count && finding->found[finding->at])
+		finding->at++;
+}
 
 static int take_found(void *context, const struct compare_document *document)
 {
 	struct finding *finding = context;
-	if (strcmp(document->id, finding->id) == 0)
+	int order = -1;
+	while (finding->at < finding->count &&
+	       (order = strcmp(finding->ids[finding->at], document->id)) < 0) {
+		finding->at++; /* it is not there */
+		skip_found(finding);
+	}
+	if (finding->at < finding->count && order == 0) {
 		finding->answer = finding->on_document(finding->context, document);
-	return 1;
+		finding->at++;
+		finding->passed = 0;
+		skip_found(finding);
+	}
+	return finding->answer != 0 || finding->at == finding->count || ++finding->passed > NEAR;
 }
 
-static weir_status find_one(struct index_source *index, const struct compare_scope *scope,
-			    struct finding *finding, struct weir_error *error)
+static weir_status scan_hidden(struct finding *finding)
 {
-	struct reading reading = {.index = index,
-				  .scope = scope,
-				  .after = finding->id,
-				  .after_too = true,
-				  .upto = finding->id,
-				  .with_states = true,
-				  .all = true,
-				  .on_document = take_found,
-				  .context = finding,
-				  .error = error};
-	return read_documents(&reading);
+	weir_status status = WEIR_OK;
+	finding->at = 0;
+	skip_found(finding);
+	while (status == WEIR_OK && finding->answer == 0 && finding->at < finding->count) {
+		struct reading reading = {.index = finding->index,
+					  .scope = finding->scope,
+					  .after = finding->ids[finding->at],
+					  .after_too = true,
+					  .upto = finding->ids[finding->count - 1],
+					  .with_states = true,
+					  .all = true,
+					  .on_document = take_found,
+					  .context = finding,
+					  .error = finding->error};
+		finding->passed = 0;
+		status = read_documents(&reading);
+		/* It came to an end by itself: nothing is behind. */
+		if (finding->passed <= NEAR)
+			break;
+	}
+	return status;
 }
 
 static weir_status find(struct compare_source *source, const struct compare_scope *scope,
 			const char *const *ids, size_t count, compare_on_document on_document,
 			void *context, struct weir_error *error)
 {
-	weir_status status = WEIR_OK;
-	struct finding finding = {.on_document = on_document, .context = context};
-	for (size_t i = 0; i < count && status == WEIR_OK && finding.answer == 0; i++) {
-		finding.id = ids[i];
-		status = find_one((struct index_source *)source, scope, &finding, error);
-	}
+	struct finding finding = {.index = (struct index_source *)source,
+				  .scope = scope,
+				  .ids = ids,
+				  .count = count,
+				  .found = calloc(count + 1, sizeof(bool)),
+				  .on_document = on_document,
+				  .context = context,
+				  .error = error};
+	weir_status status = finding.found != NULL ? WEIR_OK : err_no_memory(error);
+	for (; status == WEIR_OK && finding.at < count && finding.answer == 0; finding.at++)
+		status = get_live(&finding);
+	if (status == WEIR_OK && finding.answer == 0)
+		status = scan_hidden(&finding);
+	free(finding.found);
 	return status;
 }
 

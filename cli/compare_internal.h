@@ -55,8 +55,8 @@ struct compare_operations {
 	weir_status (*list)(struct compare_source *source, const struct compare_scope *scope,
 			    const char *after, const char *upto, compare_on_document on_document,
 			    void *context, struct weir_error *error);
-	/* With states where there are any, in the order of ids, without those that are not there.
-	 * Old tombstones are there, too. */
+	/* With states where there are any, in any order, without those that are not there. Old
+	 * tombstones are there, too. ids: in ascending order, each once. */
 	weir_status (*find)(struct compare_source *source, const struct compare_scope *scope,
 			    const char *const *ids, size_t count, compare_on_document on_document,
 			    void *context, struct weir_error *error);

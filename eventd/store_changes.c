@@ -31,7 +31,7 @@ weir_status store_sequences(struct store *store, int64_t *newest, int64_t *sent,
 	static const enum schema_operation operations[] = {SCHEMA_CREATED, SCHEMA_UPDATED,
 							   SCHEMA_DELETED};
 	weir_status status;
-	bool is_null;
+	bool is_null = true;
 	int64_t last = 0;
 	sqlite3_stmt *statement = store_prepare(store, SQL_NEWEST, &status, error);
 	if (statement != NULL)

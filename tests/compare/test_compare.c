@@ -459,7 +459,7 @@ END_TEST
 
 START_TEST(single_ids_and_parts_of_the_ids_can_be_compared)
 {
-	static const char *const ids[] = {"id03", "id05", "id39", "nobody"};
+	static const char *const ids[] = {"id39", "id05", "id05", "nobody"};
 	struct compare_result result;
 	make_world(2, true);
 	plant_nothing();

@@ -18,7 +18,7 @@ from processes import BUILD, wait_for, weir
 
 PLUGINS = [pytest.param(name, marks=pytest.mark.skipif(processes.plugin_missing(name) is not None,
                                                        reason=str(processes.plugin_missing(name))))
-           for name in ("xapian", "sqlite", "tantivy")]
+           for name in ("xapian", "sqlite", "tantivy", "opensearch")]
 
 
 class Checked:
@@ -86,8 +86,11 @@ def listed(result):
 
 
 @pytest.fixture
-def make_checked(kafka, make_system):
+def make_checked(request, kafka, make_system):
     def make(plugin="xapian", **settings):
+        if plugin == "opensearch":
+            settings = {"backend__opensearch__url": request.getfixturevalue("opensearch").url,
+                        "backend__opensearch__replicas": 0, **settings}
         return Checked(make_system(kafka.brokers, plugin=plugin, **settings).start())
     return make
 
