@@ -9,14 +9,16 @@
 
 /* A test makes them small. */
 #ifndef COMPARE_RANGE
-#define COMPARE_RANGE 1000   /* documents of the truth with one digest */
-#define COMPARE_PART 2000    /* documents of each side in memory when a range is looked at */
-#define COMPARE_SUSPECTS 200 /* what may be on its way, looked at together */
+#define COMPARE_RANGE 1000    /* documents of the truth with one digest */
+#define COMPARE_PART 2000     /* documents of each side in memory when a range is looked at */
+#define COMPARE_SUSPECTS 200  /* what may be on its way, looked at together */
+#define COMPARE_PENDING 10000 /* ids that wait to be looked at */
 #endif
 enum {
 	RANGE = COMPARE_RANGE,
 	PART = COMPARE_PART,
 	SUSPECTS = COMPARE_SUSPECTS,
+	PENDING = COMPARE_PENDING,
 	PAUSE_MS = 20,
 };
 
@@ -155,6 +157,8 @@ struct comparison {
 	struct part truths, copies;
 	struct suspect suspects[SUSPECTS];
 	size_t suspect_count;
+	struct buffer pending, moving; /* ids, each with its NUL; moving: that do not stand still */
+	size_t pending_count, moving_count;
 	struct state left, right;
 	struct weir_error *error;
 };
@@ -172,6 +176,8 @@ static void destroy(struct comparison *comparison)
 		buffer_finish(&suspect->copy.bytes);
 		buffer_finish(&suspect->after.bytes);
 	}
+	buffer_finish(&comparison->pending);
+	buffer_finish(&comparison->moving);
 	state_finish(&comparison->left);
 	state_finish(&comparison->right);
 	free(comparison);
@@ -413,17 +419,117 @@ static weir_status settle(struct comparison *comparison)
 	return status;
 }
 
-static weir_status suspect(struct comparison *comparison, const char *id)
+/* NULL: no memory. */
+static const char **split_ids(const struct buffer *ids, size_t count)
 {
-	struct suspect *made = &comparison->suspects[comparison->suspect_count++];
+	const char **made = calloc(count + 1, sizeof(*made));
+	const char *at = ids->data;
+	for (size_t i = 0; made != NULL && i < count; i++) {
+		made[i] = at;
+		at += strlen(at) + 1;
+	}
+	return made;
+}
+
+static bool add_suspect(struct comparison *comparison, const char *id)
+{
+	struct suspect *made = &comparison->suspects[comparison->suspect_count];
 	buffer_clear(&made->id);
 	buffer_append(&made->id, id, strlen(id) + 1);
 	made->before.there = made->copy.there = made->after.there = false;
-	if (buffer_failed(&made->id)) {
-		comparison->suspect_count--;
-		return err_no_memory(comparison->error);
+	comparison->suspect_count += !buffer_failed(&made->id);
+	return !buffer_failed(&made->id);
+}
+
+/* What was not changed since the copy got as far as `reached` is decided; the others move. */
+static weir_status decide_still(struct comparison *comparison)
+{
+	if (comparison->suspect_count == 0)
+		return WEIR_OK;
+	sort_suspects(comparison);
+	weir_status status = gather_all(comparison, COPY);
+	if (status == WEIR_OK)
+		status = gather_all(comparison, AFTER);
+	for (size_t i = 0; i < comparison->suspect_count && status == WEIR_OK && !comparison->ended;
+	     i++) {
+		struct suspect *suspect = &comparison->suspects[i];
+		const struct compare_document *after = &suspect->after.document;
+		if (suspect->after.there && after->sequence > comparison->reached) {
+			buffer_append(&comparison->moving, suspect->id.data, suspect->id.length);
+			comparison->moving_count++;
+			continue;
+		}
+		if (suspect->after.there && !compare_keep(&suspect->before, after))
+			return err_no_memory(comparison->error);
+		status = judge(comparison, suspect);
 	}
-	return comparison->suspect_count == SUSPECTS ? settle(comparison) : WEIR_OK;
+	comparison->suspect_count = 0;
+	return status == WEIR_OK && buffer_failed(&comparison->moving)
+		       ? err_no_memory(comparison->error)
+		       : status;
+}
+
+typedef weir_status (*decider)(struct comparison *comparison);
+
+static weir_status decide_all(struct comparison *comparison, const struct buffer *ids, size_t count,
+			      decider decide)
+{
+	WEIR_FREE const char **split = split_ids(ids, count);
+	weir_status status = split != NULL ? WEIR_OK : err_no_memory(comparison->error);
+	for (size_t i = 0; i < count && status == WEIR_OK && !comparison->ended; i++) {
+		if (!add_suspect(comparison, split[i]))
+			return err_no_memory(comparison->error);
+		if (comparison->suspect_count == SUSPECTS)
+			status = decide(comparison);
+	}
+	return status == WEIR_OK && !comparison->ended ? decide(comparison) : status;
+}
+
+/* Waits once for the copy, however many there are; what is changed meanwhile is read three times.
+ */
+static weir_status decide_pending(struct comparison *comparison)
+{
+	struct compare_source *truth = comparison->options->truth;
+	struct compare_source *copy = comparison->options->copy;
+	WEIR_CLEANUP(compare_mark_finish) struct compare_mark sent = {0};
+	weir_status status = truth->operations->mark(truth, &sent, comparison->error);
+	if (status == WEIR_OK)
+		status = copy->operations->reach(copy, &sent, comparison->error);
+	if (status != WEIR_OK)
+		return status;
+	if (sent.sequence > comparison->reached)
+		comparison->reached = sent.sequence;
+	buffer_clear(&comparison->moving);
+	comparison->moving_count = 0;
+	status = decide_all(comparison, &comparison->pending, comparison->pending_count,
+			    decide_still);
+	if (status == WEIR_OK && !comparison->ended)
+		status = decide_all(comparison, &comparison->moving, comparison->moving_count,
+				    settle);
+	return status;
+}
+
+static weir_status resolve(struct comparison *comparison)
+{
+	if (comparison->pending_count == 0)
+		return WEIR_OK;
+	bool counts = comparison->options->truth->counts_changes;
+	weir_status status = counts ? decide_pending(comparison)
+				    : decide_all(comparison, &comparison->pending,
+						 comparison->pending_count, settle);
+	buffer_clear(&comparison->pending);
+	comparison->pending_count = 0;
+	return status;
+}
+
+/* The first are looked at soon: then it is known how far the copy is. */
+static weir_status suspect(struct comparison *comparison, const char *id)
+{
+	buffer_append(&comparison->pending, id, strlen(id) + 1);
+	if (buffer_failed(&comparison->pending))
+		return err_no_memory(comparison->error);
+	size_t limit = comparison->reached == INT64_MIN ? SUSPECTS : PENDING;
+	return ++comparison->pending_count >= limit ? resolve(comparison) : WEIR_OK;
 }
 
 /* The copy's part was read after it had everything up to `listed`, and the truth's after the
@@ -576,7 +682,7 @@ static weir_status run(struct comparison *comparison)
 		memcpy(after, range.to, sizeof(after));
 	}
 	if (status == WEIR_OK && !comparison->ended)
-		status = settle(comparison);
+		status = resolve(comparison);
 	return status;
 }
 
@@ -585,7 +691,7 @@ static weir_status run_ids(struct comparison *comparison, const char *const *ids
 	weir_status status = WEIR_OK;
 	for (size_t i = 0; i < count && status == WEIR_OK && !comparison->ended; i++)
 		status = suspect(comparison, ids[i]);
-	return status == WEIR_OK && !comparison->ended ? settle(comparison) : status;
+	return status == WEIR_OK && !comparison->ended ? resolve(comparison) : status;
 }
 
 static struct comparison *create(const struct compare_options *options, struct weir_error *error)

@@ -36,13 +36,18 @@ static weir_status from_plugin(weir_status status, const struct index_source *in
 					   "%s: %s", index->index.name, theirs->message);
 }
 
+/* A commit may fall into it; then once more. */
 static weir_status refresh(struct index_source *index, struct weir_error *error)
 {
-	uint64_t generation;
-	struct weir_error theirs = {"no reason given"};
-	weir_status status =
-		index->index.plugin->operations.refresh(index->session, &generation, &theirs);
-	return from_plugin(status, index, &theirs, error);
+	for (int tries = 1;; tries++) {
+		uint64_t generation;
+		struct weir_error theirs = {"no reason given"};
+		weir_status status = index->index.plugin->operations.refresh(index->session,
+									     &generation, &theirs);
+		if (status != WEIR_RETRY || tries == TRIES)
+			return from_plugin(status, index, &theirs, error);
+		compare_pause();
+	}
 }
 
 /* One reading on its way, over as many scans as it takes. */
@@ -375,8 +380,9 @@ static weir_status look(struct index_source *index, struct compare_mark *mark,
 static weir_status mark(struct compare_source *source, struct compare_mark *made,
 			struct weir_error *error)
 {
-	made->sequence = INT64_MIN;
-	return look((struct index_source *)source, made, error);
+	weir_status status = look((struct index_source *)source, made, error);
+	made->sequence = INT64_MIN; /* an index does not count changes */
+	return status;
 }
 
 /* The first partition in which the index is not there yet; NULL: there is none. *sum: of all

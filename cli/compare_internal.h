@@ -71,6 +71,7 @@ struct compare_operations {
 struct compare_source {
 	const struct compare_operations *operations;
 	bool has_states, is_empty_store;
+	bool counts_changes; /* marks and documents have a sequence */
 	/* The same for two sources that make the same states of the same messages. */
 	char fingerprint[80];
 };

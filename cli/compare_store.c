@@ -397,7 +397,7 @@ weir_status compare_open_store(const struct compare_store *options, struct compa
 	if (made == NULL)
 		return err_no_memory(error);
 	made->source.operations = &operations;
-	made->source.has_states = true;
+	made->source.has_states = made->source.counts_changes = true;
 	made->store = *options;
 	if (made->store.patience == 0)
 		made->store.patience = COMPARE_PATIENCE;

@@ -375,8 +375,11 @@ static void make_world(uint64_t seed, bool is_store)
 	for (int i = 0; i < change_count; i++)
 		if (plants[changes[i].id] == LOST && (lost[changes[i].id] < 0 || below(2) == 0))
 			lost[changes[i].id] = i;
-	truth_source = (struct fake){{&operations, true, false, "same"}, .is_store = is_store};
-	copy_source = (struct fake){{&operations, true, false, "same"}, .has_drift = true};
+	const struct compare_source source = {
+		.operations = &operations, .has_states = true, .fingerprint = "same"};
+	truth_source = (struct fake){.source = source, .is_store = is_store};
+	truth_source.source.counts_changes = is_store;
+	copy_source = (struct fake){.source = source, .has_drift = true};
 	/* Whatever drifted had arrived before. */
 	for (int i = 0; i < PARTITIONS; i++)
 		truth_source.positions[i] = copy_source.positions[i] = end_of(i);
