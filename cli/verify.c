@@ -401,6 +401,7 @@ int command_verify(int argc, char **argv)
 		 .text = &verify.patience_text,
 		 .help = "how long nothing may move on the way to the index (30)"},
 		{.name = "--quiet", .flag = &verify.quiet, .help = "no progress on a terminal"},
+		SETTINGS_DATA_OPTION(verify.settings),
 		SETTINGS_BROKERS_OPTION(verify.settings),
 		SETTINGS_CONFIG_OPTION(verify.settings),
 		SETTINGS_SET_OPTION(verify.settings),
@@ -412,7 +413,8 @@ int command_verify(int argc, char **argv)
 			"Compares the store with the index, both ways, while writes go on. What is "
 			"still on its way is\nno difference. Exit status 1: there are differences "
 			"(with --repair: some are left).\nThe configuration says where the index "
-			"and Kafka are; it is that of the indexer.",
+			"and Kafka are; it is that of the indexer. Beside weir up: weir verify "
+			"--data DIR.",
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),
 	};

@@ -381,8 +381,8 @@ def test_the_tour_of_the_readme_as_it_stands(tmp_path):
             return done.stdout
 
         blocks = tour()
-        assert len(blocks) == 6
-        topics, post, search, load, lag, searches = blocks
+        assert len(blocks) == 8
+        topics, post, search, load, lag, searches, rebuild, back = blocks
         assert block(topics).count("exists") == 4
         assert json.loads(block(post))["title"] == "Night of the Bandoneon"
         wait_for(lambda: json.loads(block(search))["total"] == 1, "the event to be found")
@@ -398,6 +398,10 @@ def test_the_tour_of_the_readme_as_it_stands(tmp_path):
         wait_for(lambda: all(row.split()[4] == "0" for row in block(lag).splitlines()[2:]), "the lag to be 0")
         shown = block(lag)
         assert shown.startswith("group eventsearch-group\n") and len(shown.splitlines()) == 11
+        rebuilt, answer = block(rebuild).rsplit("\n", 2)[:2]
+        assert "live: sqlite at " in rebuilt and json.loads(answer)["total"] == 12
+        back_again = block(back)
+        assert "live: xapian at " in back_again and "3001" in back_again
     finally:
         status = up.stop()
         lock.close()
