@@ -279,15 +279,18 @@ static char *find_path(const char *name_or_path, const char *directory)
 		return strdup(name_or_path);
 	if (directory != NULL && directory[0] != '\0')
 		return asprintf(&path, "%s/weir_%s.so", directory, name_or_path) < 0 ? NULL : path;
-	char installed[300], built[300], tested[300];
-	const char *const candidates[] = {installed, built, tested};
+	char installed[300], executed[300], built[300], tested[300];
+	const char *const candidates[] = {installed, executed, built, tested};
 	snprintf(installed, sizeof(installed), "../" WEIR_LIBDIR "/weir/weir_%.60s.so",
+		 name_or_path);
+	/* of weir-conformance, which lies in libexec/weir */
+	snprintf(executed, sizeof(executed), "../../" WEIR_LIBDIR "/weir/weir_%.60s.so",
 		 name_or_path);
 	snprintf(built, sizeof(built), "../plugins/%.60s/weir_%.60s.so", name_or_path,
 		 name_or_path);
 	snprintf(tested, sizeof(tested), "../../plugins/%.60s/weir_%.60s.so", name_or_path,
 		 name_or_path);
-	path = place_find(candidates, 3);
+	path = place_find(candidates, sizeof(candidates) / sizeof(candidates[0]));
 	if (path != NULL)
 		return path;
 	/* For the message; absolute, so that nothing is ever loaded from the working directory. */

@@ -114,8 +114,9 @@ END_TEST
 
 enum { KILLED = 16 };
 
-static void commit_for_ever(int tell)
+static void commit_for_ever(int tell, int victim)
 {
+	(void)victim;
 	weir_instance *writer = open_writer();
 	const char *place = strchr(positions(writer), '=');
 	for (int number = place != NULL ? atoi(place + 1) + 1 : 1;; number++) {

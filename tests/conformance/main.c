@@ -3,7 +3,8 @@
  * executes it.
  *
  * Two processes: the second one loads the plug-in and runs the cases (each in a process of its
- * own); the first waits for it and removes the folder of the run whatever became of the second. */
+ * own); the first waits for it, passes signals on to it, and removes the folder of the run whatever
+ * became of the second. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -202,7 +203,8 @@ static int wait_for(pid_t process)
 	struct sigaction passing = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
 	running = process;
 	sigaction(SIGTERM, &passing, NULL);
-	signal(SIGINT, SIG_IGN); /* a terminal sends it to both */
+	sigaction(SIGINT, &passing, NULL);
+	sigaction(SIGHUP, &passing, NULL);
 	while (waitpid(process, &status, 0) != process)
 		;
 	if (WIFEXITED(status))
@@ -231,7 +233,10 @@ int main(int count, char **arguments)
 		fprintf(stderr, "weir plugin check: no folder %s: %s\n", folder, strerror(errno));
 		return STATUS_AWAY;
 	}
+	/* A group of its own: check passes a signal on to a group, and between two cases to its
+	 * own. */
 	pid_t parent = getpid(), process = fork();
+	setpgid(process, process);
 	if (process == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		exit(getppid() == parent ? run(folder) : STATUS_AWAY);

@@ -9,19 +9,20 @@
 #include <unistd.h>
 
 /* Everybody holds the ends of those forked before; what counts is that it closes its own. */
-static void live(struct victim *victim, int start, int tell, void (*life)(int tell))
+static void live(struct victim *victim, int start, int tell, int number,
+		 void (*life)(int tell, int number))
 {
 	char byte;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(victim->start);
 	close(victim->told);
 	if (read(start, &byte, 1) == 1)
-		life(tell);
+		life(tell, number);
 	for (;;)
 		pause();
 }
 
-void victims_prepare(struct victim *victims, int count, void (*life)(int tell))
+void victims_prepare(struct victim *victims, int count, void (*life)(int tell, int number))
 {
 	for (int i = 0; i < count; i++) {
 		int starts[2], tells[2];
@@ -32,7 +33,7 @@ void victims_prepare(struct victim *victims, int count, void (*life)(int tell))
 		victims[i].process = fork();
 		ck_assert_int_ge(victims[i].process, 0);
 		if (victims[i].process == 0)
-			live(&victims[i], starts[0], tells[1], life);
+			live(&victims[i], starts[0], tells[1], i, life);
 		close(starts[0]);
 		close(tells[1]);
 	}

@@ -11,8 +11,9 @@ struct victim {
 	int start, told; /* pipes to it and from it */
 };
 
-/* Forks count of them; each waits for its start. */
-void victims_prepare(struct victim *victims, int count, void (*life)(int tell));
+/* Forks count of them; each waits for its start. number: from 0. One whose life is over waits to be
+ * killed. */
+void victims_prepare(struct victim *victims, int count, void (*life)(int tell, int number));
 /* Starts it and kills it after so many calls of victim_tell, and delay times a small while. */
 void victim_kill(struct victim *victim, int points, unsigned delay);
 void victim_tell(int tell); /* in the victim */

@@ -2,17 +2,19 @@
 """`weir plugin check` finds out an engine that is wrong in one way: wrong.c puts one fault before a good
 engine, and the capability that it is about must fail, the engine without a fault must pass. And its
 exit statuses, messages, seed, and that it leaves nothing behind.
-Arguments: weir, weir_wrong.so, the good engine, weir_null.so."""
+Arguments: weir, weir_wrong.so, the good engine, weir_null.so, weir-conformance, libdir, libexecdir."""
 import concurrent.futures
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-WEIR, WRONG, ENGINE, NULL = map(os.path.abspath, sys.argv[1:])
+WEIR, WRONG, ENGINE, NULL, SUITE = map(os.path.abspath, sys.argv[1:6])
+LIBDIR, LIBEXECDIR = sys.argv[6:]
 
 # The fault, and the capability that has to fail.
 FLAWS = {
@@ -141,6 +143,20 @@ def test_case_is_another_word_each_time(folder):
         assert done.returncode == 0, done.stdout + done.stderr
         made = [name for name in os.listdir(indexes) if "{" not in name]
         assert len(made) >= 5, made  # one a case; they are the caller's to remove
+
+
+def test_an_installed_weir_checks_by_name(folder):
+    with tempfile.TemporaryDirectory() as prefix:
+        for file, place in ((WEIR, "bin"), (SUITE, f"{LIBEXECDIR}/weir"), (NULL, f"{LIBDIR}/weir")):
+            os.makedirs(os.path.join(prefix, place), exist_ok=True)
+            shutil.copy(file, os.path.join(prefix, place))
+        done = subprocess.run([os.path.join(prefix, "bin", "weir"), "plugin", "check", "null"], cwd="/",
+                              env={**os.environ, "TMPDIR": folder}, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and done.stdout.startswith("null "), done.stdout + done.stderr
+        os.remove(os.path.join(prefix, LIBEXECDIR, "weir", "weir-conformance"))
+        done = subprocess.run([os.path.join(prefix, "bin", "weir"), "plugin", "check", "null"], cwd="/",
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 3 and "weir-conformance" in done.stderr, done.stderr
 
 
 def test_termination_leaves_nothing(folder):
