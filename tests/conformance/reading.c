@@ -141,7 +141,7 @@ START_TEST(test_cancel)
 	char id[16];
 	for (int i = 0; i < 3000; i++) {
 		snprintf(id, sizeof(id), "id%04d", i);
-		PUT(writer, .id = id, .title = "same");
+		LATER(writer, .id = id, .title = "same");
 	}
 	commit(writer);
 	weir_instance *reader = open_reader();
@@ -379,8 +379,8 @@ START_TEST(test_scan_by_pages)
 	for (int i = 0; i < COUNT; i++) {
 		int number = i * 607 % COUNT;
 		snprintf(id, sizeof(id), "id%04d", number);
-		PUT(writer, .id = id, .title = "scanned", .version = number,
-		    .hidden = number % 3 == 0);
+		LATER(writer, .id = id, .title = "scanned", .version = number,
+		      .hidden = number % 3 == 0);
 		if (i % 300 == 0)
 			commit(writer);
 	}
