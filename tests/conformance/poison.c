@@ -175,7 +175,7 @@ static int on_poison(void *context, const struct weir_hit *hit)
 START_TEST(test_poison_over_an_earlier_version)
 {
 	weir_instance *writer = open_writer();
-	uint32_t kinds[POISONS];
+	uint32_t kinds[POISONS] = {0};
 	make_poisons();
 	for (size_t i = 0; i < poison_count; i++) {
 		struct item healthy = {.id = poisons[i].id,

@@ -106,7 +106,8 @@ static void roll_thing(struct thing *thing)
 	const char **texts[] = {&thing->item.title, &thing->item.body, &thing->item.place,
 				&thing->item.tag};
 	snprintf(thing->id, sizeof(thing->id), "t%03u", dice(IDS));
-	thing->item = (struct item){.id = thing->id, .version = ++version, .hidden = one_in(6)};
+	version++;
+	thing->item = (struct item){.id = thing->id, .version = version, .hidden = one_in(6)};
 	for (unsigned i = 0; i < 4; i++)
 		if (!one_in(4))
 			*texts[i] = roll_words(i == 3 ? 1 + dice(2) : dice(11), thing->texts[i]);
