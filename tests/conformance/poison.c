@@ -133,8 +133,8 @@ static size_t put_with_neighbours(weir_instance *writer)
 	static char ids[POISONS * 2][32];
 	size_t bad = 0, count = 0;
 	for (size_t i = 0; i < poison_count; i++) {
-		snprintf(ids[2 * i], sizeof(ids[0]), "before%02zu", i);
-		snprintf(ids[2 * i + 1], sizeof(ids[0]), "behind%02zu", i);
+		snprintf(ids[2 * i], sizeof(ids[0]), "before%02u", (unsigned)i % 100);
+		snprintf(ids[2 * i + 1], sizeof(ids[0]), "behind%02u", (unsigned)i % 100);
 		items[count++] = (struct item){.id = ids[2 * i], .title = "neighbour"};
 		items[count++] = poisons[i];
 		items[count++] = (struct item){.id = ids[2 * i + 1], .title = "neighbour"};
