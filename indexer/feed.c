@@ -70,6 +70,21 @@ weir_status feed_open(const struct config *config, struct catalog_choice *choice
 	return WEIR_OK;
 }
 
+bool feed_may_come(const struct config *config, const struct catalog_choice *choice)
+{
+	struct backend_place place = {0};
+	struct plugin *plugin = NULL;
+	struct weir_error ignored;
+	if (choice->index != NULL)
+		place = catalog_place(choice->index);
+	if (plugin_load_at(config, choice->index != NULL ? &place : NULL, &plugin, &ignored) !=
+	    WEIR_OK)
+		return false;
+	bool shared = (plugin->manifest->capabilities & WEIR_CAN_SHARE) != 0;
+	plugin_destroy(plugin);
+	return shared;
+}
+
 weir_status feed_start(struct feed *feed, struct weir_error *error)
 {
 	const struct config *config = feed->config;

@@ -17,6 +17,9 @@ struct feed;
  */
 weir_status feed_open(const struct config *config, struct catalog_choice *choice,
 		      struct feed **feed, struct weir_error *error) WEIR_MUST_CHECK;
+/* Whether WEIR_RETRY of feed_open is worth waiting for: nobody locks an index that several may
+ * write to, so its engine is away. */
+bool feed_may_come(const struct config *config, const struct catalog_choice *choice);
 /* Starts the threads. */
 weir_status feed_start(struct feed *feed, struct weir_error *error) WEIR_MUST_CHECK;
 /* Commits what was collected, syncs, and ends the threads; the positions can still be asked for.

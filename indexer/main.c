@@ -14,7 +14,7 @@
 #include "log.h"
 
 /* A replaced catalog is noticed within that time; an index that cannot be opened is tried again. */
-enum { CATALOG_LOOK_MS = 200 };
+enum { CATALOG_LOOK_MS = 200, AWAY_LOOK_MS = 500 };
 
 struct indexer {
 	const struct config *config;
@@ -23,8 +23,8 @@ struct indexer {
 	pthread_mutex_t lock;	 /* feed, for the network thread */
 	struct feed *feed;
 	struct http_server *server;
-	struct log_once trouble;
-	char told[512]; /* the trouble that was logged */
+	struct log_once away; /* the engine, at the start */
+	char told[512];	      /* the trouble that was logged */
 };
 
 extern const unsigned char openapi_json[];
@@ -50,12 +50,20 @@ static void answer_positions(struct http_request *request, void *context)
 	struct indexer *indexer = context;
 	struct buffer body = BUFFER_INIT;
 	struct jsonout json = JSONOUT_INIT(&body);
-	jsonout_begin(&json, '{');
 	pthread_mutex_lock(&indexer->lock);
-	write_index(indexer->feed, &json);
-	progress_write(feed_progress(indexer->feed), &json);
+	bool open = indexer->feed != NULL;
+	if (open) {
+		jsonout_begin(&json, '{');
+		write_index(indexer->feed, &json);
+		progress_write(feed_progress(indexer->feed), &json);
+		jsonout_end(&json, '}');
+	}
 	pthread_mutex_unlock(&indexer->lock);
-	jsonout_end(&json, '}');
+	if (!open) {
+		http_problem(request, 503, "the index is not open yet; /health/ready tells more",
+			     NULL, 0);
+		return;
+	}
 	http_reply(request, 200, "application/json", &body);
 }
 
@@ -113,24 +121,49 @@ static weir_status choose(struct indexer *indexer, struct catalog_choice **choic
 	return WEIR_OK;
 }
 
-static weir_status start(struct indexer *indexer, struct weir_error *error)
+/* Tries again while the engine is away. *feed: NULL when the process was told to stop meanwhile. */
+static weir_status open_first(struct daemon *daemon, struct indexer *indexer, struct feed **feed,
+			      struct weir_error *error)
 {
-	struct catalog_choice *choice = NULL;
+	for (;;) {
+		struct catalog_choice *choice = NULL;
+		weir_status status = choose(indexer, &choice, error);
+		if (status != WEIR_OK)
+			return status;
+		bool may_come = feed_may_come(indexer->config, choice);
+		if (indexer->server == NULL)
+			tell_notice(choice);
+		status = feed_open(indexer->config, choice, feed, error);
+		if (status != WEIR_RETRY || !may_come)
+			return status;
+		health_set_bad("index", "%s", error->message);
+		if (log_once_failing(&indexer->away))
+			log_error("open", "state=waiting reason=%s", LOG_TEXT(error->message));
+		if (indexer->server == NULL && serve_http(indexer, error) != WEIR_OK)
+			return WEIR_FATAL;
+		if (daemon_wait(daemon, AWAY_LOOK_MS) == DAEMON_STOP)
+			return WEIR_OK;
+	}
+}
+
+static weir_status start(struct daemon *daemon, struct indexer *indexer, struct weir_error *error)
+{
 	struct feed *feed = NULL;
 	weir_status status = schema_load_configured(indexer->config, &indexer->schema, error);
 	if (status == WEIR_OK)
-		status = choose(indexer, &choice, error);
-	if (status != WEIR_OK)
+		status = open_first(daemon, indexer, &feed, error);
+	if (status != WEIR_OK || feed == NULL)
 		return status;
-	tell_notice(choice);
-	status = feed_open(indexer->config, choice, &feed, error);
-	if (status != WEIR_OK)
-		return status;
+	pthread_mutex_lock(&indexer->lock);
 	indexer->feed = feed;
+	pthread_mutex_unlock(&indexer->lock);
+	log_once_recovered(&indexer->away);
 	/* A catalog that cannot be written costs only what it is for. */
-	if (indexer->catalog != NULL && catalog_enter(indexer->catalog, choice, error) != WEIR_OK)
+	if (indexer->catalog != NULL &&
+	    catalog_enter(indexer->catalog, feed_choice(feed), error) != WEIR_OK)
 		log_warning("catalog", "reason=%s", LOG_TEXT(error->message));
-	status = serve_http(indexer, error);
+	if (indexer->server == NULL)
+		status = serve_http(indexer, error);
 	return status == WEIR_OK ? feed_start(feed, error) : status;
 }
 
@@ -247,10 +280,10 @@ int main(int argc, char **argv)
 		return exit_status;
 	pthread_mutex_init(&indexer.lock, NULL);
 	indexer.config = daemon.config;
-	weir_status status = start(&indexer, &error);
+	weir_status status = start(&daemon, &indexer, &error);
 	if (status != WEIR_OK)
 		log_error("start", "reason=%s", LOG_TEXT(error.message));
-	else
+	else if (indexer.feed != NULL)
 		status = run(&daemon, &indexer, &error);
 	daemon_stop();
 	bool good = stop(&indexer) && status == WEIR_OK;

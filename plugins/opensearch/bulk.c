@@ -24,6 +24,7 @@ struct bulk {
 	/* Of the answer under way. */
 	size_t taken;	/* items that got in */
 	size_t refused; /* items that failed inside the server, as by a bug */
+	bool blocked;	/* the index may not be written to: soon again is too soon */
 	weir_status failure;
 	struct weir_error *error;
 };
@@ -80,7 +81,8 @@ static void reject(struct bulk *bulk, const struct item *item, const json_t *fai
 static void note_pressure(struct bulk *bulk, const struct answer *answer, long status,
 			  const json_t *failure)
 {
-	if (failure_is_block(failure))
+	bulk->blocked = failure_is_block(failure);
+	if (bulk->blocked)
 		bulk->failure = failure_block(answer, failure, bulk->error);
 	else
 		bulk->failure = error_set(
@@ -111,12 +113,7 @@ static bool judge(struct bulk *bulk, const struct answer *answer, const struct i
 		return true;
 	}
 	if (status == 404 || status == 400) {
-		bulk->failure =
-			error_set(bulk->error, WEIR_FATAL,
-				  "opensearch: the index %.120s was deleted or replaced "
-				  "while it was written to (%.60s: %.150s); start the "
-				  "indexer again",
-				  bulk->instance->index.name, type, text_in(failure, "reason"));
+		bulk->failure = index_gone(bulk->instance, bulk->error);
 		return false;
 	}
 	bulk->refused += status == 500;
@@ -140,6 +137,7 @@ static weir_status judge_all(struct bulk *bulk, const struct answer *answer)
 	if (json_array_size(results) != bulk->count)
 		return not_as_asked(answer, bulk->error);
 	bulk->failure = WEIR_OK;
+	bulk->blocked = false;
 	bulk->taken = bulk->refused = 0;
 	for (size_t i = 0; i < bulk->count; i++) {
 		json_t *action = json_array_get(results, i);
@@ -231,8 +229,8 @@ static weir_status send_all(struct bulk *bulk)
 		others += bulk->taken;
 		if (bulk->count == 0)
 			break;
-		if (bulk->failure == WEIR_FATAL)
-			return WEIR_FATAL;
+		if (bulk->failure == WEIR_FATAL || bulk->blocked)
+			return bulk->failure;
 		if (tries == TRIES) {
 			reject_refused(bulk, others);
 			return bulk->count == 0 ? WEIR_OK : bulk->failure;

@@ -101,16 +101,6 @@ static bool update_body(const char *stamp, const struct weir_position *const *po
 	return line != NULL && !out->failed;
 }
 
-/* The index was taken away under the writer, with its positions: only a new start sees that the log
- * is to be read again. */
-static weir_status gone(const struct weir_instance *instance, struct weir_error *error)
-{
-	return error_set(error, WEIR_FATAL,
-			 "opensearch: the index %.200s was deleted or replaced while it was "
-			 "written to; start the indexer again",
-			 instance->index.name);
-}
-
 weir_status head_write(struct weir_instance *instance, const char *stamp,
 		       const struct weir_position *const *positions, size_t count,
 		       struct weir_error *error)
@@ -127,7 +117,7 @@ weir_status head_write(struct weir_instance *instance, const char *stamp,
 	if (status != WEIR_OK)
 		return status;
 	if (answer.status == 404)
-		status = gone(instance, error);
+		status = index_gone(instance, error);
 	else if (!answer_is_good(&answer))
 		status = answer_failed(&answer, path, error);
 	answer_finish(&answer);

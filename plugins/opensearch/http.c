@@ -308,8 +308,10 @@ weir_status connection_call(struct connection *connection, const char *method, c
 		if (code == CURLE_OK || connection->too_large)
 			return read_answer(connection, answer, error);
 		if (connection->cancelled)
-			return error_set(error, WEIR_RETRY,
-					 "opensearch: the call was cancelled before the answer");
+			return error_set(
+				error, WEIR_RETRY,
+				"opensearch: %.200s: no answer before the deadline of who asked",
+				connection->cluster->urls[connection->current]);
 		if (connection->received.failed)
 			return error_no_memory(error);
 		unreachable(connection, code, error);
@@ -367,7 +369,7 @@ weir_status failure_block(const struct answer *answer, const json_t *failure,
 			  struct weir_error *error)
 {
 	return error_set(error, WEIR_RETRY,
-			 "opensearch: %.150s refuses to write (%.120s): at the disk's flood-stage "
+			 "opensearch: %.120s refuses to write (%.180s): at the disk's flood-stage "
 			 "watermark an index becomes read-only; free disk space on the nodes, or "
 			 "lift the block index.blocks.read_only_allow_delete",
 			 answer->url, text_of(failure, "reason"));

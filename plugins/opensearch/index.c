@@ -202,6 +202,14 @@ static weir_status missing(const struct weir_instance *instance, struct weir_err
 			 instance->index.name, instance->cluster.urls[0]);
 }
 
+weir_status index_gone(const struct weir_instance *instance, struct weir_error *error)
+{
+	return error_set(error, WEIR_FATAL,
+			 "opensearch: the index %.200s was deleted or replaced while it was "
+			 "written to; start the indexer again, which makes it anew from the log",
+			 instance->index.name);
+}
+
 weir_status index_check(const struct weir_instance *instance, struct connection *connection,
 			char life[LIFE_LIMIT], struct weir_error *error)
 {

@@ -55,6 +55,10 @@ weir_status index_open(struct weir_instance *instance, uint32_t mode, struct wei
 weir_status index_check(const struct weir_instance *instance, struct connection *connection,
 			char life[LIFE_LIMIT], struct weir_error *error);
 
+/* It was taken away under its writer, with its positions: only a new start sees that the log is to
+ * be read again. Answers WEIR_FATAL. */
+weir_status index_gone(const struct weir_instance *instance, struct weir_error *error);
+
 struct head {
 	json_t *source; /* owned: the "head" member */
 	uint64_t generation;

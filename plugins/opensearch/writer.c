@@ -87,6 +87,8 @@ static weir_status bad_document(const struct weir_instance *instance, const json
 {
 	const json_t *failure = json_object_get(document, "error");
 	const char *type = json_string_value(json_object_get(failure, "type"));
+	if (type != NULL && strcmp(type, "index_not_found_exception") == 0)
+		return index_gone(instance, error);
 	const char *reason = json_string_value(json_object_get(failure, "reason"));
 	return error_set(
 		error, WEIR_RETRY,

@@ -333,7 +333,9 @@ class System:
     def location(self, plugin):
         if plugin in LOCATIONS:
             return {f"backend.{plugin}.path": self.folder / LOCATIONS[plugin]}
-        return {"backend.opensearch.index": f"weir-{uuid.uuid4()}"} if plugin == "opensearch" else {}
+        if plugin != "opensearch":
+            return {}
+        return {"backend.opensearch.index": f"weir-{uuid.uuid4()}", "backend.catalog_dir": self.folder}
 
     def start(self):
         for daemon in (self.indexer, self.eventd, self.searchd):
