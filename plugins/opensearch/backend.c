@@ -1,5 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * backend.c - the manifest, and opening and closing. */
+ * backend.c - the manifest, and opening and closing.
+ *
+ * How it holds what the boundary asks:
+ *   sets       Words come split, folded and stemmed from the host; fields.h says where they stand.
+ *   writing    A document's revision is its _seq_no and _primary_term, and each write says which it
+ *              saw: several indexers may share one index, and none loses another's change.
+ *   commit     What apply accepted is in the translog, on disk (index.translog.durability:
+ * request). A commit refreshes the index and then writes the head (instance.h) with the positions.
+ *              Nothing else refreshes (refresh_interval: -1), so a reader sees whole commits, but
+ * for those of other indexers that happened meanwhile. Snapshots of an index with more than one
+ * shard are not of one moment: after restoring one, replay the log. reading    A session is a point
+ * in time, taken after the head was read.
+ *
+ * Elasticsearch 8 is not claimed and was not tried. By its documentation it differs in: points in
+ * time (POST /<index>/_pit, DELETE /_pit with {"id"}, and an id that may change with every answer);
+ * the answer to GET / (no "distribution", and the header X-Elastic-Product, which its own clients
+ * insist on); API keys, which it has built in (Authorization: ApiKey, as here); TLS and passwords,
+ * which are on from the start; and the depth of nested queries, of which it takes 30
+ * (indices.query.bool.max_nested_depth). */
 #include <stdlib.h>
 #include <string.h>
 

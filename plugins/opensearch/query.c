@@ -10,6 +10,9 @@
 #define DEPTH_LIMIT 200 /* OpenSearch reads JSON a thousand deep; a node takes up to four */
 #define BOOST_LIMIT 1e9 /* scores are floats */
 #define GAPS_LIMIT 1000000
+/* A cluster takes 1,024 clauses by default (indices.query.bool.max_clause_count), and 256 words
+ * over six fields are more. */
+#define CLAUSE_LIMIT 1000
 
 /* What building a node came to. */
 enum outcome {
@@ -30,6 +33,8 @@ struct build {
 	struct word *words;
 	size_t word_count, word_capacity;
 	const char *language;
+	size_t clauses;
+	bool compact; /* as few clauses as it goes; scores are coarser */
 	weir_status status;
 	struct weir_error *error;
 };
@@ -213,10 +218,86 @@ static json_t *any_of(json_t *parts)
 	return only;
 }
 
+/* The names of the searched fields of one language (NULL: of none), as a word is looked up there.
+ */
+static json_t *fields_of_language(const struct fields *fields, const char *language)
+{
+	json_t *names = json_array();
+	for (size_t i = 0; i < fields->count && names != NULL; i++) {
+		const struct field *field = &fields->fields[i];
+		bool same = language == NULL ? field->language == NULL
+					     : field->language != NULL &&
+						       strcmp(field->language, language) == 0;
+		char name[256];
+		if (!same || (field->flags & WEIR_FIELD_SEARCH) == 0 || !field_has_words(field))
+			continue;
+		snprintf(name, sizeof(name), "%s.%.200s", language == NULL ? "words" : "stems",
+			 field->name);
+		if (json_array_append_new(names, json_string(name)) != 0) {
+			json_decref(names);
+			names = NULL;
+		}
+	}
+	return names;
+}
+
+/* A clause for all the fields of a language that are searched; NULL: no memory. */
+static json_t *word_in_language(struct build *build, const struct weir_query *query,
+				const char *language, size_t index, double boost)
+{
+	bool again = language != NULL &&
+		     (build->language == NULL || strcmp(build->language, language) != 0);
+	if (again && split(build, query, language) != MADE)
+		return NULL;
+	const struct word *word = &build->words[index];
+	json_t *text = language == NULL ? word_text(build, word->offset, word->length)
+					: word_text(build, word->stem_offset, word->stem_length);
+	build->clauses++;
+	return json_pack("{s:{s:o, s:o, s:f}}", "combined_fields", "query", text, "fields",
+			 fields_of_language(build->fields, language), "boost", boost);
+}
+
+/* Whether an earlier field that is searched has the same language. */
+static bool was_asked(const struct fields *fields, size_t index)
+{
+	const char *language = fields->fields[index].language;
+	for (size_t i = 0; i < index; i++) {
+		const struct field *field = &fields->fields[i];
+		bool same = language == NULL ? field->language == NULL
+					     : field->language != NULL &&
+						       strcmp(field->language, language) == 0;
+		if (same && (field->flags & WEIR_FIELD_SEARCH) != 0 && field_has_words(field))
+			return true;
+	}
+	return false;
+}
+
+static enum outcome over_languages(struct build *build, const struct weir_query *query,
+				   size_t index, double boost, struct part *out)
+{
+	json_t *parts = json_array();
+	bool good = parts != NULL;
+	for (size_t i = 0; i < build->fields->count && good; i++) {
+		const struct field *field = &build->fields->fields[i];
+		if ((field->flags & WEIR_FIELD_SEARCH) != 0 && field_has_words(field) &&
+		    !was_asked(build->fields, i))
+			good = json_array_append_new(parts,
+						     word_in_language(build, query, field->language,
+								      index, boost)) == 0;
+	}
+	if (!good || json_array_size(parts) == 0) {
+		json_decref(parts);
+		return good ? make_nothing(build, out) : no_memory(build);
+	}
+	return make(build, out, any_of(parts), true);
+}
+
 /* The field that the query names, or any of those that are searched. */
 static enum outcome over_fields(struct build *build, const struct weir_query *query,
 				field_query *in_field, size_t first, double boost, struct part *out)
 {
+	if (build->compact && query->field == WEIR_FIELD_DEFAULT && in_field == word_in_field)
+		return over_languages(build, query, first, boost, out);
 	json_t *parts = json_array();
 	bool good = parts != NULL;
 	for (size_t i = 0; i < build->fields->count && good; i++) {
@@ -224,6 +305,7 @@ static enum outcome over_fields(struct build *build, const struct weir_query *qu
 		bool named = query->field == WEIR_FIELD_DEFAULT
 				     ? (field->flags & WEIR_FIELD_SEARCH) != 0
 				     : (size_t)query->field == i;
+		build->clauses += named;
 		if (named && field_has_words(field))
 			good = json_array_append_new(parts,
 						     in_field(build, field, query, first,
@@ -297,6 +379,7 @@ static enum outcome build_exact(struct build *build, const struct weir_query *qu
 		text_from_keyword(&build->scratch, query->lower.text, query->lower.text_length);
 	if (build->scratch.failed)
 		return no_memory(build);
+	build->clauses++;
 	const char *value = build->scratch.data != NULL ? build->scratch.data : "";
 	return make(
 		build, out,
@@ -330,6 +413,7 @@ static enum outcome build_range(struct build *build, const struct weir_query *qu
 	if ((lower_open && lower++ == INT64_MAX) || (upper_open && upper-- == INT64_MIN) ||
 	    lower > upper)
 		return make_nothing(build, out);
+	build->clauses++;
 	return make(build, out,
 		    on_field("range", "value", field,
 			     json_pack("{s:I, s:I}", "gte", (json_int_t)lower, "lte",
@@ -536,6 +620,11 @@ weir_status query_build(const struct fields *fields, const struct weir_host *hos
 	struct build build = {.fields = fields, .host = host, .error = error};
 	struct part part = {NULL, false};
 	enum outcome outcome = build_whole(&build, query, filter, &part);
+	if (outcome == MADE && build.clauses > CLAUSE_LIMIT) {
+		json_decref(part.json);
+		build.compact = true;
+		outcome = build_whole(&build, query, filter, &part);
+	}
 	text_finish(&build.text);
 	text_finish(&build.scratch);
 	free(build.words);

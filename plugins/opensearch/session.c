@@ -189,6 +189,14 @@ static weir_status check_whole(const struct answer *answer, struct weir_error *e
 		answer->url);
 }
 
+static bool too_many_clauses(const struct answer *answer)
+{
+	const json_t *failure = json_object_get(answer->json, "error");
+	const json_t *root = json_array_get(json_object_get(failure, "root_cause"), 0);
+	const char *type = json_string_value(json_object_get(root, "type"));
+	return type != NULL && strncmp(type, "too_many", 8) == 0;
+}
+
 weir_status session_ask(weir_session *session, json_t *request, struct answer *answer,
 			struct weir_error *error)
 {
@@ -207,7 +215,13 @@ weir_status session_ask(weir_session *session, json_t *request, struct answer *a
 	session->pit_used = uptime();
 	if (answer->too_large)
 		return WEIR_OK;
-	if (!answer_is_good(answer)) {
+	if (!answer_is_good(answer) && too_many_clauses(answer)) {
+		status =
+			error_set(error, WEIR_FATAL,
+				  "opensearch: the query has more clauses than %.200s takes; use "
+				  "fewer words, or raise indices.query.bool.max_clause_count there",
+				  answer->url);
+	} else if (!answer_is_good(answer)) {
 		/* Also after a restart of the node: its points in time are gone. */
 		if (answer->status >= 404)
 			lose_point(session);
