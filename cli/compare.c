@@ -548,7 +548,8 @@ static weir_status compare_two(struct comparison *comparison, const struct compa
 	if (truth != NULL && copy != NULL && truth->digest == copy->digest)
 		return WEIR_OK;
 	const struct compare_document *either = truth != NULL ? truth : copy;
-	if (either == NULL)
+	/* A copy that may be ahead lacks nothing where the truth has nothing. */
+	if (either == NULL || (truth == NULL && comparison->options->copy_may_be_ahead))
 		return WEIR_OK;
 	const char *id = either->id;
 	if (!is_settled(comparison, truth))
@@ -666,6 +667,16 @@ static weir_status compare_range(struct comparison *comparison, const char *afte
 	return look_into(comparison, after, upto);
 }
 
+/* The copy is read at least as far as the truth from here on, so that of what is written meanwhile
+ * hardly anything looks like a difference. */
+static weir_status let_copy_lead(const struct compare_options *options, struct weir_error *error)
+{
+	WEIR_CLEANUP(compare_mark_finish) struct compare_mark sent = {0};
+	weir_status status = options->truth->operations->mark(options->truth, &sent, error);
+	return status == WEIR_OK ? options->copy->operations->reach(options->copy, &sent, error)
+				 : status;
+}
+
 static weir_status run(struct comparison *comparison)
 {
 	const struct compare_options *options = comparison->options;
@@ -674,6 +685,8 @@ static weir_status run(struct comparison *comparison)
 	weir_status status = WEIR_OK;
 	if (options->from != NULL)
 		memcpy(after, options->from, strlen(options->from) + 1);
+	if (options->copy_may_be_ahead)
+		status = let_copy_lead(options, comparison->error);
 	while (status == WEIR_OK && range.more && !comparison->ended) {
 		status = compare_range(comparison, after, &range);
 		if (status == WEIR_OK && options->on_range != NULL)

@@ -15,7 +15,7 @@ import processes
 from processes import BUILD, Process, wait_for, weir
 from traffic import PLAIN, Traffic, catalog_path, event, index_of, read_catalog, sorted_schema, written_index
 
-ENGINES = {"xapian": "index", "sqlite": "index.sqlite"}
+ENGINES = processes.LOCATIONS
 POINTS = ["planned", "begun", "building", "caught-up", "checked", "stopped", "writer", "written", "live"]
 
 
@@ -90,6 +90,34 @@ def test_the_whole_migration_and_back(system):
     assert read_catalog(system)["live"]["location"] == "index.sqlite.1"
     assert read_catalog(system)["previous"]["location"] == "index.sqlite"
     system.wait_total(live + traffic.written)
+
+
+@pytest.mark.slow
+def test_to_every_engine_and_back(kafka, make_system, engine):
+    """One line of the configuration: [backend] plugin."""
+    wanted = engine["plugin"]
+    system = make_system(kafka.brokers, **{**engine, "plugin": "sqlite" if wanted == "xapian" else "xapian"}).start()
+    live = fill(system, 30)
+    more = {"backend__opensearch__index": "weir-rebuilt"} if wanted == "opensearch" else {}
+    with Traffic(system) as traffic:
+        traffic.goes_on("traffic before")
+        done = rebuild(system, backend__plugin=wanted, **more)
+        assert f"live: {wanted} at " in done.stdout
+        traffic.goes_on("traffic on the new index")
+        done = rebuild(system, "--rollback", backend__plugin=wanted, **more)
+        traffic.goes_on("traffic on the old index")
+    assert traffic.wrong == []
+    rebuild(system, "--rollback", backend__plugin=wanted, **more)
+    system.wait_total(live + traffic.written)
+    if wanted == "opensearch":
+        sets = [p for k, v in {**system.settings, "backend.plugin": wanted, "backend.opensearch.index": "weir-rebuilt"}.items()
+                for p in ("--set", f"{k}={v}")]
+        assert weir("verify", "--url", system.eventd.url, *sets, check=False).returncode == 0
+        rebuild(system, backend__plugin="xapian", **more)  # and off the cluster again
+        assert weir("verify", "--url", system.eventd.url, *sets, check=False).returncode == 0
+        system.wait_total(live + traffic.written)
+    else:
+        verify(system, wanted)
 
 
 @pytest.mark.slow
