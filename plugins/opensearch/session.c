@@ -200,7 +200,11 @@ static bool too_many_clauses(const struct answer *answer)
 weir_status session_ask(weir_session *session, json_t *request, struct answer *answer,
 			struct weir_error *error)
 {
-	static const char path[] = "/_search?allow_partial_search_results=false";
+	/* Over several shards, scores are comparable only when all count words together. */
+	const char *path = session->instance->index.shards > 1
+				   ? "/_search?allow_partial_search_results=false&search_type="
+				     "dfs_query_then_fetch"
+				   : "/_search?allow_partial_search_results=false";
 	if (session->pit == NULL) {
 		json_decref(request);
 		return error_set(error, WEIR_RETRY,
