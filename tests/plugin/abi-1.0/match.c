@@ -35,10 +35,14 @@ struct splitting {
 static bool keep_word(void *context, const char *text, size_t length)
 {
 	struct splitting *splitting = context;
-	struct word *words = realloc(*splitting->words, (*splitting->count + 1) * sizeof(*words));
-	if (words == NULL)
-		return !(splitting->no_memory = true);
-	*splitting->words = words;
+	struct word *words = *splitting->words;
+	size_t count = *splitting->count;
+	if ((count & (count - 1)) == 0) { /* it is full at every power of two */
+		words = realloc(words, (count == 0 ? 1 : 2 * count) * sizeof(*words));
+		if (words == NULL)
+			return !(splitting->no_memory = true);
+		*splitting->words = words;
+	}
 	size_t stem_length = length;
 	const char *stem = text;
 	if (splitting->stemmer != NULL)

@@ -117,11 +117,15 @@ bool table_put(struct table *table, const struct weir_document *document)
 		table->documents[at] = made;
 		return true;
 	}
-	struct document **documents =
-		realloc(table->documents, (table->count + 1) * sizeof(*documents));
-	if (documents == NULL) {
-		document_destroy(made);
-		return false;
+	struct document **documents = table->documents;
+	if (table->count == table->capacity) {
+		size_t capacity = table->capacity * 2 + 16;
+		documents = realloc(documents, capacity * sizeof(*documents));
+		if (documents == NULL) {
+			document_destroy(made);
+			return false;
+		}
+		table->capacity = capacity;
 	}
 	memmove(documents + at + 1, documents + at, (table->count - at) * sizeof(*documents));
 	documents[at] = made;
@@ -299,6 +303,7 @@ static bool read_table(FILE *file, struct table *table)
 	if (table->places == NULL || !read_number(file, &documents))
 		return false;
 	table->documents = calloc(documents + 1, sizeof(*table->documents));
+	table->capacity = documents + 1;
 	while (table->documents != NULL && table->count < documents) {
 		struct document *one = calloc(1, sizeof(*one));
 		table->documents[table->count++] = one;

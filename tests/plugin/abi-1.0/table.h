@@ -42,7 +42,7 @@ struct place {
 struct table {
 	uint64_t generation;
 	struct document **documents;
-	size_t count;
+	size_t count, capacity;
 	struct place *places;
 	size_t place_count;
 };
