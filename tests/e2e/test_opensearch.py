@@ -87,6 +87,7 @@ def test_a_node_that_comes_later(kafka, make, tmp_path):
         node.kill()
 
 
+@pytest.mark.slow
 def test_kills_of_the_node_during_a_load(kafka, own_opensearch, make):
     system = start(make(own_opensearch.url))
     sent = 0
@@ -106,6 +107,7 @@ def test_kills_of_the_node_during_a_load(kafka, own_opensearch, make):
     assert system.search(q="concert", sort="-price", limit=1)["hits"][0]["event"]["price"] == sent - 1
 
 
+@pytest.mark.slow
 def test_kills_of_the_indexer_during_a_load(kafka, opensearch, make):
     system = start(make(opensearch.url))
     sender = threading.Thread(target=send, args=(kafka, 0, 8000))
@@ -333,6 +335,7 @@ def test_an_index_that_is_deleted_under_its_writer(kafka, opensearch, make):
     assert not dead_letters(kafka)
 
 
+@pytest.mark.slow
 def test_pages_beyond_the_window_of_the_engine(kafka, opensearch, make):
     system = start(make(opensearch.url))
     send(kafka, 0, 10500)
