@@ -413,8 +413,9 @@ int command_verify(int argc, char **argv)
 			"Compares the store with the index, both ways, while writes go on. What is "
 			"still on its way is\nno difference. Exit status 1: there are differences "
 			"(with --repair: some are left).\nThe configuration says where the index "
-			"and Kafka are; it is that of the indexer. Beside weir up: weir verify "
-			"--data DIR.",
+			"and Kafka are; it is that of the indexer.\nBeside weir up: weir verify "
+			"--data "
+			"DIR.",
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),
 	};

@@ -254,10 +254,7 @@ def test_index_that_comes_later(kafka, make_system):
 
 def test_null_engine_is_refused(kafka, make_system):
     system = make_system(kafka.brokers, plugin="null")
-    del system.settings["backend.xapian.path"]
-    from processes import Daemon
-    searchd = Daemon("searchd", system, system.settings).start()
-    assert searchd.wait() == 2 and "cannot search" in searchd.log()
+    assert system.searchd.start().wait() == 2 and "cannot search" in system.searchd.log()
 
 
 def produce(kafka, count):
@@ -288,15 +285,23 @@ def test_index_that_goes_away_and_comes_back(kafka, make_system):
     system.searchd.wait_ready()
 
 
-def test_index_of_another_schema_ends_searchd(filled, make_system, tmp_path):
+def test_index_of_another_schema_is_served_by_its_own(filled, make_system, tmp_path):
+    """What the catalog says of it; without one, nobody knows its schema, and searchd ends."""
     schema = json.loads((ROOT / "schema" / "events.json").read_text())
     schema["fields"] = [field for field in schema["fields"] if field["name"] != "country"]
     (tmp_path / "other.json").write_text(json.dumps(schema))
     system = make_system(filled.settings["kafka.brokers"], **{
         "backend__xapian__path": filled.settings["backend.xapian.path"], "schema__file": tmp_path / "other.json"})
+    system.searchd.start().wait_ready()
+    assert "field country: is gone" in system.searchd.log() and "weir rebuild" in system.searchd.log()
+    assert system.total(country="Germany") == filled.total(country="Germany")
+    system.searchd.stop()
+    shutil.copytree(filled.settings["backend.xapian.path"], tmp_path / "index")
+    system = make_system(filled.settings["kafka.brokers"], **{
+        "backend__xapian__path": tmp_path / "index", "schema__file": tmp_path / "other.json"})
     assert system.searchd.start().wait() == 3
     last = system.searchd.log().splitlines()[-1]
-    assert "level=error" in last and "schema" in last and "move it away" in last
+    assert "level=error" in last and "schema" in last and "weir rebuild" in last
 
 
 def test_damaged_index_is_said_and_nothing_ends(filled, make_system, tmp_path):
