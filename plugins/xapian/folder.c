@@ -30,10 +30,11 @@ weir_status folder_check(const char *path, struct weir_error *error)
 	for (struct dirent *entry = readdir(folder); entry != NULL && status == WEIR_OK;
 	     entry = readdir(folder))
 		if (!is_expected(entry->d_name))
-			status = error_set(error, WEIR_FATAL,
-					   "xapian: the folder %s is not an index of Xapian: it "
-					   "holds %s; set another path",
-					   path, entry->d_name);
+			status = error_set(
+				error, WEIR_FATAL,
+				"xapian: the folder %s is not an index of Xapian: it "
+				"holds %s; weir rebuild makes one beside it, or set another path",
+				path, entry->d_name);
 	closedir(folder);
 	return status;
 }

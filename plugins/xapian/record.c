@@ -49,18 +49,17 @@ weir_status record_check(struct xapian_database *database, const struct fields *
 	if (format.text[0] == '\0')
 		return error_set(error, WEIR_FATAL,
 				 "xapian: the index at %s is not one of Weir's; "
-				 "give another path",
+				 "weir rebuild makes one beside it, or give another path",
 				 path);
 	if (strcmp(format.text, FORMAT) != 0)
 		return error_set(error, WEIR_FATAL,
 				 "xapian: the index at %s has format %s, this plug-in reads %s; "
-				 "rebuild it, or use the plug-in that wrote it",
+				 "weir rebuild makes a new one, or use the plug-in that wrote it",
 				 path, format.text, FORMAT);
 	if (strcmp(fingerprint.text, fields->fingerprint) != 0)
 		return error_set(error, WEIR_FATAL,
 				 "xapian: the index at %s was built for schema %.40s, %s is now "
-				 "%.40s; move it away and let the indexer read the log again, or "
-				 "use the old schema",
+				 "%.40s; weir rebuild makes a new one, or use the old schema",
 				 path, fingerprint.text, fields->collection, fields->fingerprint);
 	return WEIR_OK;
 }
@@ -164,6 +163,7 @@ weir_status record_positions(struct xapian_database *database, weir_on_position 
 		xapian_metadata_each(database, KEY_POSITION, hand_out_position, &positions, error);
 	if (status == WEIR_OK && positions.damaged)
 		return error_set(error, WEIR_FATAL,
-				 "xapian: a position in the index cannot be read; rebuild it");
+				 "xapian: a position in the index cannot be read; weir rebuild "
+				 "makes a new one");
 	return status;
 }

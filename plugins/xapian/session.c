@@ -137,7 +137,8 @@ weir_status session_refresh(weir_session *session, uint64_t *generation, struct 
 static weir_status damaged(const struct weir_session *session, struct weir_error *error)
 {
 	return error_set(error, WEIR_FATAL,
-			 "xapian: a document of the index at %s cannot be read; rebuild it",
+			 "xapian: a document of the index at %s cannot be read; weir rebuild makes "
+			 "a new one",
 			 session->instance->path);
 }
 

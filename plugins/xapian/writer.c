@@ -95,7 +95,7 @@ static weir_status fetch_one(struct weir_instance *instance, const char *id, siz
 	if (status == WEIR_OK && fetch->damaged)
 		return error_set(error, WEIR_FATAL,
 				 "xapian: document %u of the index at %s cannot be read; "
-				 "rebuild it",
+				 "weir rebuild makes a new one",
 				 (unsigned)fetch->docid, instance->path);
 	return status;
 }

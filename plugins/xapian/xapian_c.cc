@@ -57,12 +57,13 @@ weir_status report(const char *path, struct weir_error *error) noexcept
 	} catch (const Xapian::DatabaseVersionError &failure) {
 		return error_set(error, WEIR_FATAL,
 				 "xapian: the index at %s was written by another version of "
-				 "Xapian (%s); rebuild it with this one",
+				 "Xapian (%s); weir rebuild makes a new one",
 				 path, failure.get_msg().c_str());
 	} catch (const Xapian::DatabaseCorruptError &failure) {
-		return error_set(error, WEIR_FATAL,
-				 "xapian: the index at %s is damaged (%s); rebuild it", path,
-				 failure.get_msg().c_str());
+		return error_set(
+			error, WEIR_FATAL,
+			"xapian: the index at %s is damaged (%s); weir rebuild makes a new one",
+			path, failure.get_msg().c_str());
 	} catch (const Xapian::DatabaseOpeningError &failure) {
 		return error_set(error, WEIR_RETRY, "xapian: no index can be opened at %s (%s)",
 				 path, failure.get_msg().c_str());
