@@ -27,8 +27,6 @@ def position_sum(system):
 def bench_null(kafka, folder, count):
     """The pipeline without an engine: what the indexer could do at most."""
     system = processes.System(folder, kafka.brokers, plugin="null")
-    del system.settings["backend.xapian.path"]
-    system.indexer = processes.Daemon("indexer", system, system.settings)
     began = time.monotonic()
     system.indexer.start()
     wait_for(system.indexer.alive, "indexer")

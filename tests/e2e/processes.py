@@ -164,7 +164,7 @@ class Kafka(Process):
         return self
 
     def answers(self):
-        assert self.running(), f"Kafka ended:\n{self.log()[-3000:]}"
+        assert self.running(), f"Kafka ended (silently, when port {self.port} is taken):\n{self.log()[-3000:]}"
         with contextlib.closing(socket.socket()) as probe:
             if probe.connect_ex(("127.0.0.1", self.port)):
                 return False
