@@ -82,11 +82,14 @@ static json_t *creation(const struct weir_instance *instance)
 		json_decref(mapping);
 		return NULL;
 	}
-	/* Commits refresh, nobody else. The alias: see index_open. */
-	return json_pack("{s:{s:{s:i, s:i, s:s, s:{s:s}}}, s:{s:{}}, s:o}", "settings", "index",
-			 "number_of_shards", (int)index->shards, "number_of_replicas",
-			 (int)index->replicas, "refresh_interval", "-1", "translog", "durability",
-			 "request", "aliases", alias, "mappings", mapping);
+	/* Commits refresh, nobody else, and often: so small segments are not merged with larger
+	 * ones again and again, as by 3.x's default of 16 MB they are. The alias: see
+	 * note_description. */
+	return json_pack("{s:{s:{s:i, s:i, s:s, s:s, s:{s:s}}}, s:{s:{}}, s:o}", "settings",
+			 "index", "number_of_shards", (int)index->shards, "number_of_replicas",
+			 (int)index->replicas, "refresh_interval", "-1",
+			 "merge.policy.floor_segment", "2mb", "translog", "durability", "request",
+			 "aliases", alias, "mappings", mapping);
 }
 
 static weir_status create(struct weir_instance *instance, struct weir_error *error)
