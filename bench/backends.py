@@ -151,6 +151,7 @@ def table(results):
         ("the same, p99", lambda r: f"{r['freshness']['p99_ms']:,.0f} ms"),
         ("peak memory", lambda r: f"{r['mib']:,.0f} MiB"),
         ("on disk, bytes per event", lambda r: f"{r['bytes_on_disk'] / r['events']:,.0f}"),
+        ("load average of the machine before", lambda r: f"{r['load_average_before']:.1f}"),
     ]
     for kind in runs[names[0]]["search"]:
         rows.append((f"{kind}, p50 / p99", lambda r, k=kind: f"{r['search'][k]['p50_ms']:.2f} / {r['search'][k]['p99_ms']:.1f} ms"))
@@ -217,8 +218,10 @@ def main():
                 stack.callback(node.stop)
                 results["opensearch"] = requests.get(node.url, timeout=10).json()["version"]["number"]
                 warm(kafka, events, node, folder)
+            load = os.getloadavg()[0]
             results["backends"][each] = (run_plain(kafka, events, folder, options, node) if each == "plain" else
                                          run_weir(each, kafka, events, folder, options, node))
+            results["backends"][each]["load_average_before"] = load
             say(f"{each}: {results['backends'][each]['events_per_second']:,.0f} events/s")
     write(results, options.out)
     print((options.out / "BACKENDS.md").read_text())
