@@ -27,7 +27,7 @@ def opensearch_settings(node):
             "backend__opensearch__index": f"weir-{uuid.uuid4()}"}
 
 
-@pytest.fixture(params=["shared", "opensearch"])
+@pytest.fixture(params=["shared", pytest.param("opensearch", marks=pytest.mark.slow)])
 def engine(request, tmp_path):
     """The settings of one index that all members share."""
     if request.param == "shared":

@@ -252,6 +252,7 @@ def test_any_history_makes_the_same_states_in_store_and_index(checked):
     assert (result["store"], result["index"], result["compared"], result["inFlight"]) == (60, 60, "states", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_writes_that_go_on_make_no_false_alarm(make_checked, plugin):
     checked = make_checked(plugin)
@@ -340,6 +341,7 @@ def test_an_empty_store_repairs_nothing(checked, make_system):
     assert done.returncode == 1 and "(1 extra)" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_repair_that_was_killed_is_finished_by_the_next(checked):
     ids = [checked.create(title=f"Event {i}")["id"] for i in range(150)]
     checked.settle()
