@@ -9,6 +9,7 @@
 #include "idempotency.h"
 #include "moment.h"
 #include "render.h"
+#include "stop_point.h"
 #include "validate.h"
 
 /* One command on its way. */
@@ -70,7 +71,10 @@ static weir_status add_change(struct performing *performing, const struct store_
 				      .fields = fields};
 	memcpy(change.id, event->id, STORE_ID_SIZE);
 	performing->answer->changed = true;
-	return store_add_change(performing->store, &change, performing->error);
+	stop_point("eventd.event.after");
+	weir_status status = store_add_change(performing->store, &change, performing->error);
+	stop_point("eventd.outbox.after");
+	return status;
 }
 
 /* WEIR_OK and *done: the key was used before, and the answer is filled. */

@@ -8,6 +8,7 @@
 #include "message.h"
 #include "moment.h"
 #include "relay_internal.h"
+#include "stop_point.h"
 
 #define MILLISECOND INT64_C(1000)
 #define BACKOFF_FIRST (100 * MILLISECOND)
@@ -139,6 +140,7 @@ void lane_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *op
 	struct sending *sending = message->_private;
 	struct lane *lane = sending->lane;
 	(void)client;
+	stop_point("eventd.report.before");
 	lane->inflight--;
 	relay->inflight--;
 	relay->inflight_bytes -= sending->bytes;
@@ -152,6 +154,7 @@ void lane_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *op
 		on_delivered(relay, lane, sending, message);
 	else
 		on_failed(relay, lane, sending, message->err);
+	stop_point("eventd.report.after");
 	free(sending);
 }
 
@@ -274,6 +277,7 @@ static int64_t send_row(struct relay *relay, struct lane *lane, const struct sto
 	lane->inflight++;
 	relay->inflight++;
 	relay->inflight_bytes += bytes;
+	stop_point("eventd.produce.after");
 	return 0; /* NOLINT(clang-analyzer-unix.Malloc): librdkafka has it until lane_report */
 }
 
@@ -307,6 +311,7 @@ static int64_t send_page(struct relay *relay, struct lane *lane, size_t limit, b
 	size_t count = 0;
 	lane->seen = atomic_load(&relay->commits);
 	arena_reset(&relay->arena);
+	stop_point("eventd.read.before");
 	weir_status status = outbox_waiting(relay->store, lane->message->operation, lane->last,
 					    limit, &relay->arena, relay->changes, &count, &error);
 	if (status != WEIR_OK) {
@@ -314,6 +319,8 @@ static int64_t send_page(struct relay *relay, struct lane *lane, size_t limit, b
 		return lane->backoff;
 	}
 	lane->drained = count < limit;
+	if (count > 0)
+		stop_point("eventd.read.after");
 	for (size_t i = 0; i < count; i++) {
 		int64_t wait = send_row(relay, lane, &relay->changes[i], alone);
 		if (wait > 0) {

@@ -16,6 +16,7 @@
 #include "message.h"
 #include "moment.h"
 #include "relay_internal.h"
+#include "stop_point.h"
 
 #define SECOND INT64_C(1000000)
 #define RETRY SECOND
@@ -181,8 +182,10 @@ static weir_status try_connect(struct relay *relay, struct weir_error *error)
 		status = find_cluster(relay, error);
 	if (status == WEIR_OK && relay->follow != NULL && !fetch_positions(relay))
 		return WEIR_AWAY;
+	stop_point("eventd.register.before");
 	if (status == WEIR_OK)
 		status = writer_run(relay->writer, register_cluster, relay, error);
+	stop_point("eventd.register.after");
 	return status;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stop_point.h"
 #include "store_internal.h"
 
 #define APPLICATION_ID 0x57656972 /* "Weir" */
@@ -256,6 +257,7 @@ static weir_status make_tables(struct store *store, struct weir_error *error)
  * default, because ids are random and touch as many pages for one event as for ten. */
 static weir_status prepare_writing(struct store *store, bool empty, struct weir_error *error)
 {
+	stop_point("eventd.open.before");
 	weir_status status = execute(store,
 				     "PRAGMA journal_mode = WAL;"
 				     "PRAGMA synchronous = FULL;"
@@ -264,8 +266,10 @@ static weir_status prepare_writing(struct store *store, bool empty, struct weir_
 				     "PRAGMA cache_size = -16000;"
 				     "PRAGMA temp_store = MEMORY;",
 				     "opening", error);
+	stop_point("eventd.open.journal");
 	if (status == WEIR_OK && empty)
 		status = make_tables(store, error);
+	stop_point("eventd.open.after");
 	if (status == WEIR_OK)
 		status = execute(store,
 				 "CREATE TEMP TABLE positions(stream INTEGER, partition INTEGER,"

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "moment.h"
+#include "stop_point.h"
 
 enum {
 	MARKS_LIMIT = 1000, /* in one transaction: about as long as a sync takes */
@@ -186,8 +187,12 @@ static weir_status perform(struct writer *writer, size_t index, struct weir_erro
 static weir_status write_marks(struct writer *writer, struct weir_error *error)
 {
 	weir_status status = WEIR_OK;
+	if (writer->mark_count > 0)
+		stop_point("eventd.mark.before");
 	for (size_t i = 0; i < writer->mark_count && status == WEIR_OK; i++)
 		status = outbox_mark(writer->options.store, &writer->marks[i], error);
+	if (writer->mark_count > 0)
+		stop_point("eventd.mark.after");
 	return status;
 }
 
@@ -208,6 +213,7 @@ static weir_status write_all(struct writer *writer, size_t *changes, struct weir
 {
 	struct store *store = writer->options.store;
 	weir_status status = store_begin(store, error);
+	stop_point("eventd.begin.after");
 	for (size_t i = 0; i < writer->request_count && status == WEIR_OK; i++) {
 		status = perform(writer, i, error);
 		*changes += writer->answers[i].changed;
@@ -219,8 +225,10 @@ static weir_status write_all(struct writer *writer, size_t *changes, struct weir
 		status = write_marks(writer, error);
 	if (status == WEIR_OK)
 		status = write_housekeeping(writer, error);
+	stop_point("eventd.commit.before");
 	if (status == WEIR_OK)
 		status = store_commit(store, error);
+	stop_point("eventd.commit.after");
 	if (status != WEIR_OK)
 		store_rollback(store);
 	return status;
@@ -262,6 +270,8 @@ static void count_marks(struct writer *writer)
 	metric_add(writer->waiting, -(int64_t)writer->mark_count);
 	metric_add(writer->refused, refused);
 	marks_done(writer->options.marks, writer->mark_count);
+	if (writer->mark_count > 0)
+		stop_point("eventd.marked");
 }
 
 static void transact(struct writer *writer)
@@ -284,6 +294,8 @@ static void transact(struct writer *writer)
 	}
 	answer_requests(writer, status);
 	end_batch_step(writer, status);
+	if (requests > 0)
+		stop_point("eventd.answer.after");
 	arena_reset(&writer->arena);
 }
 

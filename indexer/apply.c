@@ -9,6 +9,7 @@
 #include "metrics.h"
 #include "moment.h"
 #include "state.h"
+#include "stop_point.h"
 
 /* Documents handed to the engine at a time: bounds the memory of states and values. */
 enum { CHUNK = 128, CONFLICT_LIMIT = 10, TYPE_LIMIT = 64, DELIVERY_WAIT_MS = 100 };
@@ -386,15 +387,18 @@ static weir_status run_chunk(struct applier *applier, struct batch *batch, size_
 		applier->step_began = moment_monotonic();
 		weir_status status = fetch_chunk(applier, batch, count, error);
 		end_step(applier, STEP_FETCH);
+		stop_point("indexer.fetch.after");
 		for (size_t i = 0; status == WEIR_OK && i < count; i++)
 			status = merge_slot(applier, batch, &applier->slots[i], error);
 		end_step(applier, STEP_MERGE);
+		stop_point("indexer.merge.after");
 		size_t conflicts = 0;
 		if (status == WEIR_OK)
 			status = check_may_write(applier, error);
 		if (status == WEIR_OK)
 			status = apply_chunk(applier, batch, count, &conflicts, error);
 		end_step(applier, STEP_APPLY);
+		stop_point("indexer.apply.after");
 		if (status != WEIR_OK)
 			return status;
 		metric_add(applier->conflicts, (int64_t)conflicts);
@@ -435,6 +439,8 @@ static weir_status deliver_letters(struct applier *applier, struct batch *batch,
 	for (size_t i = from; i < to; i++)
 		if (batch->items[i].letter != NULL)
 			applier->letters[count++] = batch->items[i].letter;
+	if (count > 0)
+		stop_point("indexer.letters.before");
 	while (!deadletters_deliver(applier->options.deadletters, applier->letters, count,
 				    DELIVERY_WAIT_MS))
 		if (!applier->options.wait(applier->options.context))
@@ -482,7 +488,9 @@ static weir_status run(struct applier *applier, struct batch *batch, size_t from
 		       struct weir_error *error)
 {
 	applier->step_began = moment_monotonic();
+	stop_point("indexer.decode.before");
 	weir_status status = decode_all(applier, batch, from, to, error);
+	stop_point("indexer.decode.after");
 	end_step(applier, STEP_DECODE);
 	if (status == WEIR_OK)
 		status = run_groups(applier, batch, error);
@@ -492,8 +500,10 @@ static weir_status run(struct applier *applier, struct batch *batch, size_t from
 	end_step(applier, STEP_DEAD_LETTER);
 	if (status == WEIR_OK)
 		status = check_may_write(applier, error);
+	stop_point("indexer.commit.before");
 	if (status == WEIR_OK)
 		status = commit(applier, error);
+	stop_point("indexer.commit.after");
 	end_step(applier, STEP_COMMIT);
 	return status;
 }

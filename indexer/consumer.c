@@ -11,6 +11,7 @@
 #include "kafka.h"
 #include "log.h"
 #include "metrics.h"
+#include "stop_point.h"
 
 struct consumer {
 	rd_kafka_t *client;
@@ -233,6 +234,7 @@ void consumer_follow_log(struct consumer *consumer)
 	if (failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
 		consumer->generation = generation;
 		log_info("assign", "partitions=%d", list->cnt);
+		stop_point("indexer.assign.after");
 	} else {
 		log_error("assign", "reason=%s", rd_kafka_err2name(failure));
 	}
@@ -299,6 +301,7 @@ void consumer_commit_group(struct consumer *consumer, bool last)
 	rd_kafka_resp_err_t failure = RD_KAFKA_RESP_ERR_NO_ERROR;
 	if (list->cnt > 0 && !(last && !kafka_reachable()))
 		failure = rd_kafka_commit(consumer->client, list, last ? 0 : 1);
+	stop_point("indexer.group.after");
 	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
 		log_debug("group_commit", "reason=%s", rd_kafka_err2name(failure));
 	rd_kafka_topic_partition_list_destroy(list);

@@ -8,6 +8,7 @@
 #include "kafka.h"
 #include "log.h"
 #include "metrics.h"
+#include "stop_point.h"
 
 struct deadletters {
 	rd_kafka_t *producer; /* NULL: none is sent */
@@ -175,12 +176,15 @@ bool deadletters_deliver(struct deadletters *deadletters, struct deadletter *con
 			done++;
 	}
 	if (done < count) {
+		stop_point("indexer.letters.produced");
 		rd_kafka_poll(deadletters->producer, timeout_ms);
 		for (done = 0; done < count && letters[done]->state == DEADLETTER_ACKNOWLEDGED;)
 			done++;
 	}
 	if (done < count)
 		return false;
+	if (count > 0)
+		stop_point("indexer.letters.acknowledged");
 	if (log_once_recovered(&deadletters->away))
 		log_info("dead_letter", "topic=%s state=back", deadletters->topic);
 	health_set_good("dead_letters");

@@ -12,6 +12,7 @@
 #include "http.h"
 #include "json.h"
 #include "log.h"
+#include "stop_point.h"
 
 /* A replaced catalog is noticed within that time; an index that cannot be opened is tried again. */
 enum { CATALOG_LOOK_MS = 200, AWAY_LOOK_MS = 500 };
@@ -150,8 +151,10 @@ static weir_status start(struct daemon *daemon, struct indexer *indexer, struct 
 {
 	struct feed *feed = NULL;
 	weir_status status = schema_load_configured(indexer->config, &indexer->schema, error);
+	stop_point("indexer.open.before");
 	if (status == WEIR_OK)
 		status = open_first(daemon, indexer, &feed, error);
+	stop_point("indexer.open.after");
 	if (status != WEIR_OK || feed == NULL)
 		return status;
 	pthread_mutex_lock(&indexer->lock);
@@ -190,6 +193,7 @@ static weir_status switch_to(struct indexer *indexer, struct catalog_choice *cho
 			     struct weir_error *error)
 {
 	struct feed *next = NULL, *before = indexer->feed;
+	stop_point("indexer.switch.before");
 	weir_status status = feed_open(indexer->config, choice, &next, error);
 	if (status != WEIR_OK) {
 		note_trouble(indexer, error);
@@ -198,15 +202,19 @@ static weir_status switch_to(struct indexer *indexer, struct catalog_choice *cho
 	log_info("switch", "from=%s to=%s", LOG_TEXT(feed_name(before)), LOG_TEXT(feed_name(next)));
 	tell_notice(feed_choice(next));
 	end_trouble(indexer);
+	stop_point("indexer.switch.opened");
 	health_set_bad("lag", "going over to %s", feed_name(next));
 	pthread_mutex_lock(&indexer->lock);
 	indexer->feed = next;
 	pthread_mutex_unlock(&indexer->lock);
 	bool good = feed_end(before);
 	feed_close(before);
+	stop_point("indexer.switch.left");
 	if (!good)
 		return err_set(error, WEIR_FATAL, "the index before could not be left");
-	return feed_start(next, error);
+	weir_status started = feed_start(next, error);
+	stop_point("indexer.switch.after");
+	return started;
 }
 
 /* Follows the catalog. An error means the end of the process. */

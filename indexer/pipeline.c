@@ -13,6 +13,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "moment.h"
+#include "stop_point.h"
 
 enum {
 	IDLE_WAIT_MS = 100,
@@ -286,11 +287,13 @@ static bool sync_index(struct pipeline *pipeline)
 	struct weir_error error;
 	if (!pipeline->unsynced)
 		return true;
+	stop_point("indexer.sync.before");
 	if (backend->plugin->operations.sync != NULL &&
 	    backend->plugin->operations.sync(backend->instance, &error) != WEIR_OK) {
 		note_trouble(pipeline, "sync", error.message);
 		return false;
 	}
+	stop_point("indexer.sync.after");
 	pipeline->unsynced = false;
 	return true;
 }
@@ -308,14 +311,17 @@ static bool expire(struct pipeline *pipeline)
 		before = all_read;
 	if (all_read == INT64_MIN)
 		return true;
+	stop_point("indexer.expire.before");
 	weir_status status =
 		backend->plugin->operations.expire(backend->instance, before, &removed, &error);
+	stop_point("indexer.expire.after");
 	if (status == WEIR_OK && removed > 0)
 		status = backend->plugin->operations.commit(backend->instance, NULL, 0, &error);
 	if (status != WEIR_OK)
 		abandon(pipeline, "expire", &error);
 	else if (removed > 0)
 		log_info("expire", "tombstones=%llu", (unsigned long long)removed);
+	stop_point("indexer.expire.committed");
 	return status == WEIR_OK;
 }
 

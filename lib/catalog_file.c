@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "stop_point.h"
 
 enum { FORMAT = 1 };
 #define FILE_LIMIT ((size_t)16 << 20) /* four schemas of 1 MiB, escaped */
@@ -241,7 +242,13 @@ weir_status catalog_write(struct catalog *catalog, struct weir_error *error)
 		failure = errno;
 		good = false;
 	}
-	if (good && (rename(part, catalog->path) != 0 || !sync_folder(catalog->folder))) {
+	stop_point("catalog.written");
+	if (good && rename(part, catalog->path) != 0) {
+		failure = errno;
+		good = false;
+	}
+	stop_point("catalog.renamed");
+	if (good && !sync_folder(catalog->folder)) {
 		failure = errno;
 		good = false;
 	}

@@ -18,6 +18,7 @@
 
 #include "json.h"
 #include "log.h"
+#include "stop_point.h"
 
 #ifndef WEIR_VERSION
 #error "WEIR_VERSION comes from meson"
@@ -167,6 +168,11 @@ bool daemon_start(struct daemon *daemon, const char *process, const char *summar
 		goto end;
 	}
 	log_open(process, level);
+	if (stop_point_arm(&error) != WEIR_OK) {
+		fprintf(stderr, "%s: %s\n", process, error.message);
+		*exit_status = 2;
+		goto end;
+	}
 	if (!collect_signals(daemon)) {
 		fprintf(stderr, "%s: signals cannot be collected: %s\n", process, strerror(errno));
 		*exit_status = 3;

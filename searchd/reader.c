@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "index_internal.h"
 #include "moment.h"
+#include "stop_point.h"
 
 enum {
 	AWAY_PATIENCE = 200000, /* microseconds that a request waits for an index being replaced */
@@ -131,10 +132,13 @@ static weir_status run_once(struct reader *reader, bool again, reader_work work,
 	*error = (struct weir_error){"the plug-in gave no reason"};
 	if (served->is_serial)
 		pthread_mutex_lock(&served->serial);
+	stop_point("searchd.refresh.before");
 	weir_status status = refresh(reader, again, error);
+	stop_point("searchd.refresh.after");
 	*reached = status == WEIR_OK;
 	if (*reached)
 		status = work(context, &served->backend.plugin->operations, reader->session, error);
+	stop_point("searchd.search.after");
 	if (status == WEIR_FATAL || (status != WEIR_OK && !*reached))
 		close_session(reader); /* the next try gets a session that is whole */
 	if (served->is_serial)
