@@ -161,6 +161,7 @@ static weir_status decode_item(struct applier *applier, struct item *item, struc
 	rd_kafka_timestamp_type_t type;
 	int64_t milliseconds = rd_kafka_message_timestamp(from, &type);
 	item->change = NULL;
+	item->alone = false;
 	if (item->letter != NULL)
 		return WEIR_OK;
 	struct event_message message = {
@@ -252,8 +253,8 @@ static weir_status fetch_chunk(struct applier *applier, const struct batch *batc
 			       struct weir_error *error)
 {
 	const struct backend *backend = applier->options.backend;
-	const char *ids[CHUNK];
-	size_t lengths[CHUNK];
+	const char *ids[CHUNK] = {NULL};
+	size_t lengths[CHUNK] = {0};
 	for (size_t i = 0; i < count; i++) {
 		struct slot *slot = &applier->slots[i];
 		const struct event_change *change =
@@ -322,16 +323,19 @@ static weir_status merge_slot(struct applier *applier, struct batch *batch, stru
 		       : WEIR_OK;
 }
 
+/* One message's document is rejected. Of several of one event, which were merged, each is to be
+ * applied by itself: only the one that makes the document unacceptable is a dead letter. */
 static weir_status reject_group(struct batch *batch, size_t group, const char *reason,
 				struct weir_error *error)
 {
 	char line[300];
-	snprintf(line, sizeof(line), "the index rejects it: %s", reason);
-	for (size_t i = batch->groups[group].first; i != BATCH_NONE; i = batch->items[i].next) {
-		weir_status status = applier_reject(&batch->items[i], line, error);
-		if (status != WEIR_OK)
-			return status;
+	const struct group *rejected = &batch->groups[group];
+	if (rejected->first == rejected->last) {
+		snprintf(line, sizeof(line), "the index rejects it: %s", reason);
+		return applier_reject(&batch->items[rejected->first], line, error);
 	}
+	for (size_t i = rejected->first; i != BATCH_NONE; i = batch->items[i].next)
+		batch->items[i].alone = true;
 	return WEIR_OK;
 }
 
@@ -382,7 +386,7 @@ static weir_status run_chunk(struct applier *applier, struct batch *batch, size_
 {
 	for (int tries = 0; count > 0; tries++) {
 		if (tries == CONFLICT_LIMIT)
-			return err_set(error, WEIR_RETRY,
+			return err_set(error, WEIR_AWAY,
 				       "another indexer keeps writing the same events");
 		applier->step_began = moment_monotonic();
 		weir_status status = fetch_chunk(applier, batch, count, error);
@@ -403,6 +407,23 @@ static weir_status run_chunk(struct applier *applier, struct batch *batch, size_
 			return status;
 		metric_add(applier->conflicts, (int64_t)conflicts);
 		count = conflicts;
+	}
+	return WEIR_OK;
+}
+
+/* In the order they came, each upon what the engine holds after the one before. */
+static weir_status run_alone(struct applier *applier, struct batch *batch, size_t from, size_t to,
+			     struct weir_error *error)
+{
+	for (size_t i = from; i < to; i++) {
+		if (!batch->items[i].alone)
+			continue;
+		batch->items[i].next = BATCH_NONE;
+		batch->groups[0] = (struct group){i, i};
+		applier->slots[0].group = 0;
+		weir_status status = run_chunk(applier, batch, 1, error);
+		if (status != WEIR_OK)
+			return status;
 	}
 	return WEIR_OK;
 }
@@ -494,6 +515,8 @@ static weir_status run(struct applier *applier, struct batch *batch, size_t from
 	end_step(applier, STEP_DECODE);
 	if (status == WEIR_OK)
 		status = run_groups(applier, batch, error);
+	if (status == WEIR_OK)
+		status = run_alone(applier, batch, from, to, error);
 	applier->step_began = moment_monotonic();
 	if (status == WEIR_OK)
 		status = deliver_letters(applier, batch, from, to, error);

@@ -31,7 +31,8 @@ weir_status applier_create(const struct applier_options *options, struct applier
 void applier_destroy(struct applier *applier); /* takes NULL */
 
 /* Commits the items [from, to). WEIR_RETRY: nothing of it is in the index, try again. WEIR_AWAY:
- * given up because it may not write, or while dead letters could not be delivered. */
+ * given up because it may not write, another indexer kept writing the same events, or dead letters
+ * could not be delivered. */
 weir_status applier_run(struct applier *applier, struct batch *batch, size_t from, size_t to,
 			struct weir_error *error) WEIR_MUST_CHECK;
 /* Makes a dead letter of an item whose document the engine cannot commit; the next run of it

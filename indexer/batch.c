@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "hash.h"
@@ -30,19 +31,24 @@ void batch_finish(struct batch *batch)
 	*batch = (struct batch)BATCH_INIT;
 }
 
-weir_status batch_add(struct batch *batch, rd_kafka_message_t *message, struct weir_error *error)
+weir_status batch_reserve(struct batch *batch, struct weir_error *error)
 {
-	if (batch->count == batch->capacity) {
-		size_t capacity = batch->capacity == 0 ? 256 : 2 * batch->capacity;
-		struct item *items = realloc(batch->items, capacity * sizeof(*items));
-		if (items == NULL)
-			return err_no_memory(error);
-		batch->items = items;
-		batch->capacity = capacity;
-	}
+	if (batch->count < batch->capacity)
+		return WEIR_OK;
+	size_t capacity = batch->capacity == 0 ? 256 : 2 * batch->capacity;
+	struct item *items = realloc(batch->items, capacity * sizeof(*items));
+	if (items == NULL)
+		return err_no_memory(error);
+	batch->items = items;
+	batch->capacity = capacity;
+	return WEIR_OK;
+}
+
+void batch_add(struct batch *batch, rd_kafka_message_t *message)
+{
+	assert(batch->count < batch->capacity);
 	batch->items[batch->count++] = (struct item){.message = message, .next = BATCH_NONE};
 	batch->bytes += message->len;
-	return WEIR_OK;
 }
 
 static weir_status reserve_groups(struct batch *batch, size_t count, struct weir_error *error)

@@ -23,6 +23,7 @@ struct item {
 	struct event_change *change; /* of the decoder; NULL: none */
 	struct deadletter *letter;   /* owned; survives a retry, so that it is sent once */
 	enum item_outcome outcome;
+	bool alone;  /* applied by itself: together with others of its event it was rejected */
 	size_t next; /* the next item of the same event; BATCH_NONE: the last */
 };
 
@@ -49,9 +50,10 @@ struct batch {
 	}
 
 void batch_finish(struct batch *batch);
-/* Takes the message over; without memory it is the caller's still. */
-weir_status batch_add(struct batch *batch, rd_kafka_message_t *message,
-		      struct weir_error *error) WEIR_MUST_CHECK;
+/* Room for one more, before it is asked for: without memory it stays where it is. */
+weir_status batch_reserve(struct batch *batch, struct weir_error *error) WEIR_MUST_CHECK;
+/* Takes the message over; there is room for it. */
+void batch_add(struct batch *batch, rd_kafka_message_t *message);
 /* Forgets the first count items. */
 void batch_drop(struct batch *batch, size_t count);
 /* Groups the items [from, to) that carry a change by their event, in order of first appearance. */

@@ -4,6 +4,7 @@
  * `failed` is written by it and read after the join; `leaving` is atomic. */
 #include "pipeline.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ enum {
 	IDLE_WAIT_MS = 100,
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_LAST_MS = 10000,
-	TRIES_BEFORE_HALVING = 3,
+	DOUBTS_TO_CONDEMN = 2,
 	UPKEEP_BUDGET_MS = 50,
 };
 #define SECOND INT64_C(1000000)
@@ -38,7 +39,15 @@ struct pipeline {
 	bool failed;
 	_Atomic bool leaving; /* the process goes on with another index */
 	struct log_once trouble;
-	struct metric *batch_messages, *batch_size, *collect_seconds, *collected;
+	struct metric *batch_messages, *batch_size, *collect_seconds, *collected, *failures;
+};
+
+/* The document that a batch cannot be committed with, while it is looked for. */
+struct search {
+	size_t from, count; /* items that are to be committed */
+	size_t bad;	    /* [from, bad) cannot be committed together; 0: none is known */
+	int doubts;	    /* how often the item at from alone was seen to be at fault */
+	int tries;	    /* without getting further */
 };
 
 static bool ending(const struct pipeline *pipeline)
@@ -69,18 +78,27 @@ static void give_up(struct pipeline *pipeline, const struct weir_error *error)
 	daemon_stop();
 }
 
+/* One message from Kafka into the batch; false: none came, or there is no memory for it, and it is
+ * not asked for. */
+static bool take(struct pipeline *pipeline, int timeout_ms)
+{
+	struct weir_error error;
+	if (batch_reserve(&pipeline->batch, &error) != WEIR_OK) {
+		note_trouble(pipeline, "collect", error.message);
+		poll(NULL, 0, timeout_ms);
+		return false;
+	}
+	rd_kafka_message_t *message = consumer_poll(pipeline->options.consumer, timeout_ms);
+	if (message != NULL)
+		batch_add(&pipeline->batch, message);
+	return message != NULL;
+}
+
 /* Keeps librdkafka served while nothing is taken from it; what was on its way to us is kept. */
 static void serve(struct pipeline *pipeline, int timeout_ms)
 {
-	struct weir_error error;
 	consumer_pause(pipeline->options.consumer, true);
-	rd_kafka_message_t *message = consumer_poll(pipeline->options.consumer, timeout_ms);
-	if (message == NULL)
-		return;
-	if (batch_add(&pipeline->batch, message, &error) != WEIR_OK) {
-		rd_kafka_message_destroy(message);
-		give_up(pipeline, &error);
-	}
+	take(pipeline, timeout_ms);
 }
 
 static bool may_write(void *context)
@@ -138,55 +156,95 @@ static bool engine_commits(struct pipeline *pipeline)
 	return false;
 }
 
-/* Commits the items [from, to), however often it takes. A document that the engine cannot commit is
- * found by halving, so that it does not take its neighbours with it. False: stop, or the group
- * moves partitions. */
-static bool commit_range(struct pipeline *pipeline, size_t from, size_t to)
+/* Which part of a batch is committed next: everything, or half of what was seen to fail. */
+static size_t next_end(const struct search *search)
 {
-	struct weir_error error = {""};
-	bool engine_is_well = false;
-	for (int tries = 1;; tries++) {
-		weir_status status =
-			applier_run(pipeline->applier, &pipeline->batch, from, to, &error);
-		if (status == WEIR_OK) {
-			note_recovery(pipeline);
-			return true;
-		}
-		if (status == WEIR_FATAL || status == WEIR_NO_MEMORY)
-			give_up(pipeline, &error);
-		if (ending(pipeline))
-			return false;
-		if (!may_write(pipeline)) {
-			serve(pipeline, IDLE_WAIT_MS); /* until it is told what was lost */
-			return false;
-		}
-		if (status != WEIR_AWAY)
-			note_trouble(pipeline, "commit", error.message);
-		if (group_waits(pipeline))
-			return false;
-		if (tries >= TRIES_BEFORE_HALVING && to - from > 1) {
-			size_t middle = from + (to - from) / 2;
-			return commit_range(pipeline, from, middle) &&
-			       commit_range(pipeline, middle, to);
-		}
-		struct item *item = &pipeline->batch.items[from];
-		bool suspect = tries >= TRIES_BEFORE_HALVING && item->letter == NULL;
-		/* Twice: the engine may have recovered between the document and the question. */
-		if (suspect && !engine_is_well && engine_commits(pipeline)) {
-			engine_is_well = true;
-			continue;
-		}
-		if (suspect && engine_is_well && engine_commits(pipeline)) {
-			char reason[512];
-			snprintf(reason, sizeof(reason), "the index cannot commit it: %.400s",
-				 error.message);
-			if (applier_reject(item, reason, &error) != WEIR_OK)
-				give_up(pipeline, &error);
-			continue;
-		}
-		engine_is_well = false;
-		back_off(pipeline, tries);
+	if (search->bad == 0)
+		return search->count;
+	return search->from + (search->bad - search->from + 1) / 2;
+}
+
+static void note_committed(struct search *search, size_t to)
+{
+	search->from = to;
+	search->tries = 0;
+	/* What is left of the part that failed is at fault. When that is one, it is suspected. */
+	if (search->bad <= to)
+		search->bad = 0;
+	search->doubts = search->bad == to + 1 ? 1 : 0;
+}
+
+/* The engine refused the items [from, to) and commits otherwise: the document is looked for. Alone
+ * and suspected before, it becomes a dead letter. */
+static weir_status note_refused(struct pipeline *pipeline, struct search *search, size_t to,
+				const char *why, struct weir_error *error)
+{
+	struct item *item = &pipeline->batch.items[search->from];
+	char reason[512];
+	search->bad = to;
+	if (to - search->from > 1)
+		return WEIR_OK;
+	search->tries++;
+	if (item->letter != NULL || ++search->doubts < DOUBTS_TO_CONDEMN)
+		return WEIR_OK;
+	snprintf(reason, sizeof(reason), "the index cannot commit it: %.400s", why);
+	search->bad = 0;
+	search->doubts = search->tries = 0;
+	return applier_reject(item, reason, error);
+}
+
+/* After a commit that failed; false: leave it for now. */
+static bool mend_failure(struct pipeline *pipeline, struct search *search, size_t to,
+			 weir_status status, struct weir_error *error)
+{
+	struct weir_error second;
+	metric_add(pipeline->failures, 1);
+	if (status == WEIR_FATAL)
+		give_up(pipeline, error);
+	if (ending(pipeline))
+		return false;
+	if (!may_write(pipeline)) {
+		serve(pipeline, IDLE_WAIT_MS); /* until it is told what was lost */
+		return false;
 	}
+	note_trouble(pipeline, "commit", error->message);
+	if (group_waits(pipeline))
+		return false;
+	if (status == WEIR_NO_MEMORY && to - search->from > 1) {
+		search->bad = to; /* less at a time may fit */
+	} else if (status == WEIR_RETRY && engine_commits(pipeline)) {
+		if (note_refused(pipeline, search, to, error->message, &second) != WEIR_OK)
+			note_trouble(pipeline, "commit", second.message);
+	} else {
+		search->bad = 0;
+		search->doubts = 0;
+		search->tries++;
+	}
+	if (search->tries > 0)
+		back_off(pipeline, search->tries);
+	return true;
+}
+
+/* Commits the first count items, however often it takes, and answers how many it did: fewer when
+ * the process stops or the group moves partitions. A document that the engine cannot commit is
+ * found by halving, so that it does not take its neighbours with it: of n, 1 + log2(n) commits find
+ * it, one more makes sure, and one commits the rest. */
+static size_t commit_items(struct pipeline *pipeline, size_t count)
+{
+	struct search search = {.count = count};
+	struct weir_error error = {""};
+	while (search.from < count) {
+		size_t to = next_end(&search);
+		weir_status status =
+			applier_run(pipeline->applier, &pipeline->batch, search.from, to, &error);
+		if (status == WEIR_OK)
+			note_committed(&search, to);
+		else if (!mend_failure(pipeline, &search, to, status, &error))
+			return search.from;
+		if (status == WEIR_OK && search.bad == 0)
+			note_recovery(pipeline);
+	}
+	return count;
 }
 
 static bool batch_is_full(const struct pipeline *pipeline)
@@ -198,20 +256,13 @@ static bool batch_is_full(const struct pipeline *pipeline)
 /* Waits for a first message, then for more until the batch is full or its time is over. */
 static bool collect(struct pipeline *pipeline)
 {
-	struct weir_error error;
 	int64_t began = moment_monotonic(), until = began + pipeline->batch_time;
 	int timeout_ms = pipeline->batch.count > 0 ? 0 : IDLE_WAIT_MS;
 	consumer_pause(pipeline->options.consumer, false);
 	while (!batch_is_full(pipeline)) {
-		rd_kafka_message_t *message = consumer_poll(pipeline->options.consumer, timeout_ms);
-		if (message != NULL && pipeline->batch.count == 0) {
+		if (take(pipeline, timeout_ms) && pipeline->batch.count == 1) {
 			began = moment_monotonic();
 			until = began + pipeline->batch_time;
-		}
-		if (message != NULL && batch_add(&pipeline->batch, message, &error) != WEIR_OK) {
-			rd_kafka_message_destroy(message);
-			give_up(pipeline, &error);
-			return false;
 		}
 		if (pipeline->batch.count == 0)
 			return false;
@@ -232,10 +283,10 @@ static void commit_batch(struct pipeline *pipeline)
 	size_t count = pipeline->batch.count;
 	metric_observe(pipeline->batch_messages, (double)count);
 	metric_observe(pipeline->batch_size, (double)pipeline->batch.bytes);
-	if (!commit_range(pipeline, 0, count))
-		return;
-	pipeline->unsynced = pipeline->ungrouped = true;
-	batch_drop(&pipeline->batch, count);
+	size_t committed = commit_items(pipeline, count);
+	if (committed > 0)
+		pipeline->unsynced = pipeline->ungrouped = true;
+	batch_drop(&pipeline->batch, committed);
 	metric_set(pipeline->collected, (double)pipeline->batch.count);
 }
 
@@ -481,6 +532,8 @@ static void make_metrics(struct pipeline *pipeline)
 	pipeline->collect_seconds =
 		metric_get(METRIC_HISTOGRAM, "weir_indexer_step_seconds", "step=\"collect\"",
 			   "Time that a batch spends in each step.");
+	pipeline->failures = metric_get(METRIC_COUNTER, "weir_indexer_commit_failures_total", NULL,
+					"Commits that failed and were, or will be, tried again.");
 	pipeline->collected = metric_get(METRIC_GAUGE, "weir_indexer_collected_messages", NULL,
 					 "Messages read and not yet committed.");
 }
