@@ -12,7 +12,7 @@
 enum { ANSWER_MS = 30000 };
 
 struct search {
-	const char *url, *sort, *limit, *offset, *fields;
+	const char *url, *sort, *limit, *offset, *fields, *wait_for, *wait_ms;
 	struct argument_list filters;
 	bool json;
 };
@@ -34,10 +34,9 @@ static weir_status build_url(const struct search *search, const struct argument_
 {
 	WEIR_CLEANUP(buffer_finish) struct buffer query = BUFFER_INIT;
 	const char *const arguments[][2] = {
-		{"sort", search->sort},
-		{"limit", search->limit},
-		{"offset", search->offset},
-		{"fields", search->fields},
+		{"sort", search->sort},	       {"limit", search->limit},
+		{"offset", search->offset},    {"fields", search->fields},
+		{"waitFor", search->wait_for}, {"waitMs", search->wait_ms},
 	};
 	http_client_url(url, search->url, "/api/search/events");
 	if (!join(words, &query))
@@ -199,6 +198,14 @@ int command_search(int argc, char **argv)
 		 .value = "A,B",
 		 .text = &search.fields,
 		 .help = "which fields, and so which columns"},
+		{.name = "--wait-for",
+		 .value = "TOKENS",
+		 .text = &search.wait_for,
+		 .help = "search an index that holds these: <id>@<version>, by comma"},
+		{.name = "--wait-ms",
+		 .value = "N",
+		 .text = &search.wait_ms,
+		 .help = "for how long to wait for them (1000, at most 10000)"},
 		{.name = "--json",
 		 .flag = &search.json,
 		 .help = "the answer as it came; so it is when stdout is no terminal"},

@@ -77,6 +77,10 @@ struct http_queue *http_queue_create(const char *name, size_t limit);
  * or the queue was closed and is empty. Returns how many. */
 size_t http_queue_take(struct http_queue *queue, struct http_request **requests, size_t max,
 		       int64_t timeout);
+/* Puts a request that was taken back at the queue's end, also beyond its limit, with a deadline as
+ * if it came now: for one that waited for something else meanwhile. False: the queue is closed, and
+ * the request still the caller's. */
+bool http_queue_again(struct http_queue *queue, struct http_request *request) WEIR_MUST_CHECK;
 bool http_queue_closed(struct http_queue *queue); /* closed and empty: the worker ends */
 void http_queue_close(struct http_queue *queue);
 void http_queue_destroy(struct http_queue *queue);
@@ -91,6 +95,9 @@ const char *http_header(const struct http_request *request, const char *name); /
 const char *http_id(const struct http_request *request);		       /* X-Request-Id */
 const char *http_body(const struct http_request *request, size_t *length);
 int64_t http_deadline(const struct http_request *request); /* moment_monotonic at which it ends */
+/* A number that the daemon keeps with the request; 0 at first. */
+int64_t http_mark(const struct http_request *request);
+void http_set_mark(struct http_request *request, int64_t mark);
 /* The deadline passed, or the client closed its end (one that only shut down its sending half looks
  * the same). A system call: not for the inner loop. */
 bool http_gone(const struct http_request *request);

@@ -91,6 +91,7 @@ struct http_request {
 	struct buffer body;
 	size_t body_limit, dropped;
 	int64_t began, deadline; /* moment_monotonic */
+	int64_t mark;		 /* the daemon's */
 
 	bool replied;	/* what follows is complete */
 	bool answering; /* counted in the server's answering */

@@ -110,6 +110,31 @@ static void refuse_late(struct http_queue *queue, struct http_request *late)
 	}
 }
 
+static void append(struct http_queue *queue, struct http_request *request)
+{
+	request->next = NULL;
+	if (queue->last != NULL)
+		queue->last->next = request;
+	else
+		queue->first = request;
+	queue->last = request;
+	queue->count++;
+	pthread_cond_signal(&queue->changed);
+}
+
+bool http_queue_again(struct http_queue *queue, struct http_request *request)
+{
+	pthread_mutex_lock(&queue->lock);
+	bool taken = !queue->closed;
+	if (taken) {
+		request->deadline = moment_monotonic() + request->server->options.deadline;
+		append(queue, request);
+	}
+	metric_set(queue->depth, (double)queue->count);
+	pthread_mutex_unlock(&queue->lock);
+	return taken;
+}
+
 bool http_queue_offer(struct http_queue *queue, struct http_request *request)
 {
 	pthread_mutex_lock(&queue->lock);
@@ -118,14 +143,7 @@ bool http_queue_offer(struct http_queue *queue, struct http_request *request)
 	if (taken) {
 		request->stage = HTTP_WORKING;
 		MHD_suspend_connection(request->connection);
-		request->next = NULL;
-		if (queue->last != NULL)
-			queue->last->next = request;
-		else
-			queue->first = request;
-		queue->last = request;
-		queue->count++;
-		pthread_cond_signal(&queue->changed);
+		append(queue, request);
 	}
 	metric_set(queue->depth, (double)queue->count);
 	pthread_mutex_unlock(&queue->lock);

@@ -50,6 +50,16 @@ int64_t http_deadline(const struct http_request *request)
 	return request->deadline;
 }
 
+int64_t http_mark(const struct http_request *request)
+{
+	return request->mark;
+}
+
+void http_set_mark(struct http_request *request, int64_t mark)
+{
+	request->mark = mark;
+}
+
 bool http_gone(const struct http_request *request)
 {
 	if (moment_monotonic() >= request->deadline)

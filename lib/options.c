@@ -70,6 +70,8 @@ const struct config_option config_options[] = {
 	 "HTTP connections at the same time"},
 	{"searchd", "queue", CONFIG_INTEGER, "256", 1, 100000,
 	 "Requests that may wait; more are answered 503"},
+	{"searchd", "waiting", CONFIG_INTEGER, "2000", 1, 100000,
+	 "Requests that may wait for the index (waitFor); more are answered 503"},
 	{"searchd", "deadline", CONFIG_DURATION, "2s", 1000, DAY,
 	 "A search not answered by then is answered 503"},
 	{"searchd", "refresh", CONFIG_DURATION, "50ms", 0, 60000000,

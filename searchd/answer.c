@@ -12,21 +12,21 @@
 /* What a search's callbacks need. */
 struct answering {
 	struct answerer *answerer;
-	const struct search_request *request;
+	struct search_request *request;
 	struct weir_search_result result;
 	struct buffer hits; /* the array's elements */
 	struct jsonout json;
 	weir_status status; /* of reading a hit's state */
 	struct weir_error error;
-	/* GET by id */
-	const char *id;
+	bool waits;	/* the session does not hold what the client waits for */
+	const char *id; /* GET by id; else NULL */
 	bool found;
 };
 
 static void write_hit_event(struct answering *answering, const struct weir_hit *hit)
 {
 	const struct search_request *request = answering->request;
-	bool all = request == NULL || request->all_fields;
+	bool all = request->all_fields;
 	struct buffer *out = answering->json.out;
 	jsonout_name(&answering->json, "event");
 	state_write_event(&answering->answerer->state, answering->answerer->schema, hit->id,
@@ -47,7 +47,7 @@ static int on_hit(void *context, const struct weir_hit *hit)
 	jsonout_begin(json, '{');
 	jsonout_name(json, "id");
 	jsonout_string(json, hit->id, hit->id_length);
-	if (answering->request != NULL) {
+	if (answering->id == NULL) {
 		jsonout_name(json, "score");
 		jsonout_double(json, hit->score, 4);
 	} else {
@@ -82,11 +82,30 @@ static weir_status end_work(struct answering *answering, weir_status status,
 	return buffer_failed(&answering->hits) ? err_no_memory(error) : WEIR_OK;
 }
 
+/* In the very session that is searched next, so that nothing can come between. */
+static weir_status look_for_tokens(struct answering *answering,
+				   const struct weir_operations *operations, weir_session *session,
+				   struct weir_error *error)
+{
+	struct answerer *answerer = answering->answerer;
+	struct tokens *tokens = &answering->request->wait.tokens;
+	weir_status status = WEIR_OK;
+	for (size_t i = 0; i < tokens->count && status == WEIR_OK; i++)
+		status =
+			token_look(&tokens->items[i], operations, session,
+				   reader_capabilities(&answerer->reader), &answerer->state, error);
+	answering->waits = !tokens_reached(tokens);
+	return status;
+}
+
 static weir_status work_search(void *context, const struct weir_operations *operations,
 			       weir_session *session, struct weir_error *error)
 {
 	struct answering *answering = context;
 	begin_again(answering);
+	weir_status status = look_for_tokens(answering, operations, session, error);
+	if (status != WEIR_OK || answering->waits)
+		return status;
 	return end_work(answering,
 			operations->search(session, &answering->request->search, on_hit, answering,
 					   &answering->result, error),
@@ -98,6 +117,9 @@ static weir_status work_get(void *context, const struct weir_operations *operati
 {
 	struct answering *answering = context;
 	begin_again(answering);
+	weir_status status = look_for_tokens(answering, operations, session, error);
+	if (status != WEIR_OK || answering->waits)
+		return status;
 	return end_work(answering,
 			operations->get(session, answering->id, strlen(answering->id), on_hit,
 					answering, error),
@@ -158,6 +180,31 @@ static void follow(struct answerer *answerer)
 	answerer->schema = reader_schema(&answerer->reader);
 }
 
+/* Runs work; what is waited for may have come since the session was last refreshed. */
+static weir_status run(struct answering *answering, struct http_request *http, reader_work work,
+		       struct weir_error *error)
+{
+	struct reader *reader = &answering->answerer->reader;
+	weir_status status = reader_run(reader, http_deadline(http), work, answering, error);
+	if (status != WEIR_OK || !answering->waits || http_mark(http) != 0)
+		return status;
+	reader_renew(reader);
+	return reader_run(reader, http_deadline(http), work, answering, error);
+}
+
+/* For a request that is not answered yet. */
+static void wait_on(struct answering *answering, struct http_request *http, int64_t began)
+{
+	struct waits *waits = answering->answerer->waits;
+	const struct request_wait *wait = &answering->request->wait;
+	if (http_mark(http) == 0)
+		http_set_mark(http, began + (int64_t)wait->ms * 1000);
+	if (http_mark(http) <= moment_monotonic())
+		waits_give_up(waits, http, &wait->tokens);
+	else
+		waits_park(waits, http, http_mark(http), &wait->tokens);
+}
+
 void answer_search(struct answerer *answerer, struct http_request *http)
 {
 	struct search_request request;
@@ -172,17 +219,18 @@ void answer_search(struct answerer *answerer, struct http_request *http)
 			     &request, &field, &error);
 	if (status == WEIR_OK) {
 		field = "limit";
-		status = reader_run(&answerer->reader, http_deadline(http), work_search, &answering,
-				    &error);
+		status = run(&answering, http, work_search, &error);
 		metric_observe(answerer->seconds, (double)(moment_monotonic() - began) / 1e6);
 	}
-	if (status == WEIR_OK) {
+	if (status == WEIR_INVALID) {
+		reply_invalid(http, field, &error);
+	} else if (status != WEIR_OK) {
+		reply_unable(http, status, &error);
+	} else if (answering.waits) {
+		wait_on(&answering, http, began);
+	} else {
 		write_answer(&answering, (double)(moment_monotonic() - began) / 1e3, &body);
 		http_reply(http, 200, "application/json", &body);
-	} else if (status == WEIR_INVALID) {
-		reply_invalid(http, field, &error);
-	} else {
-		reply_unable(http, status, &error);
 	}
 	buffer_finish(&answering.hits);
 	request_finish(&request);
@@ -190,23 +238,32 @@ void answer_search(struct answerer *answerer, struct http_request *http)
 
 void answer_get(struct answerer *answerer, struct http_request *http)
 {
-	struct answering answering = {.answerer = answerer, .id = http_path_value(http, "id")};
+	struct search_request request;
+	struct answering answering = {
+		.answerer = answerer, .request = &request, .id = http_path_value(http, "id")};
 	struct weir_error error;
 	char id[EVENT_ID_LIMIT + 1];
 	size_t length;
-	weir_status status = WEIR_OK;
+	const char *field;
+	int64_t began = moment_monotonic();
 	follow(answerer);
+	weir_status status = request_read_wait(http, &request, &field, &error);
 	/* The id as the indexer keeps it: a GUID in capitals or braces is the same one. */
-	if (event_id_normalize(answering.id, strlen(answering.id), id, &length, NULL)) {
+	if (status == WEIR_OK &&
+	    event_id_normalize(answering.id, strlen(answering.id), id, &length, NULL)) {
 		answering.id = id;
-		status = reader_run(&answerer->reader, http_deadline(http), work_get, &answering,
-				    &error);
+		status = run(&answering, http, work_get, &error);
 	}
-	if (status != WEIR_OK)
+	if (status == WEIR_INVALID)
+		reply_invalid(http, field, &error);
+	else if (status != WEIR_OK)
 		reply_unable(http, status, &error);
+	else if (answering.waits)
+		wait_on(&answering, http, began);
 	else if (!answering.found)
 		http_problem(http, 404, "the index holds no such event", NULL, 0);
 	else
 		http_reply(http, 200, "application/json", &answering.hits);
 	buffer_finish(&answering.hits);
+	request_finish(&request);
 }

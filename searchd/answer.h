@@ -8,6 +8,7 @@
 #include "index.h"
 #include "metrics.h"
 #include "state.h"
+#include "waits.h"
 
 /* What one worker answers with; its own, but for freshness and the metric. */
 struct answerer {
@@ -15,10 +16,11 @@ struct answerer {
 	struct freshness *freshness;
 	struct reader reader;
 	struct state state; /* of the hit being written */
+	struct waits *waits;
 	struct metric *seconds;
 };
 
-/* Each replies, once. */
+/* Each replies, once, or parks the request in waits, from where it comes again. */
 void answer_search(struct answerer *answerer, struct http_request *http);
 void answer_get(struct answerer *answerer, struct http_request *http);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Concurrency: [searchd] workers threads take requests from one bounded queue, one at a time, each
- * with a reader of its own. They share the index, freshness and the metrics, which look after
- * themselves. */
+ * with a reader of its own. They share the index, freshness, waits and the metrics, which look
+ * after themselves. */
 #include "api.h"
 
 #include <pthread.h>
@@ -30,6 +30,7 @@ struct api {
 	struct freshness *freshness;
 	struct http_server *server;
 	struct http_queue *queue;
+	struct waits *waits;
 	struct worker *workers;
 	size_t worker_count;
 	struct metric *seconds;
@@ -101,8 +102,8 @@ static weir_status start_workers(struct api *api, struct weir_error *error)
 	for (size_t i = 0; i < api->worker_count; i++) {
 		struct worker *worker = &api->workers[i];
 		worker->api = api;
-		worker->answerer =
-			(struct answerer){.freshness = api->freshness, .seconds = api->seconds};
+		worker->answerer = (struct answerer){
+			.freshness = api->freshness, .waits = api->waits, .seconds = api->seconds};
 		reader_init(&worker->answerer.reader, api->index);
 		int failure = pthread_create(&worker->thread, NULL, work, worker);
 		if (failure != 0)
@@ -130,6 +131,8 @@ weir_status api_start(const struct config *config, struct index *index, struct f
 	weir_status status =
 		made->workers == NULL || made->queue == NULL ? err_no_memory(error) : WEIR_OK;
 	if (status == WEIR_OK)
+		status = waits_start(config, index, made->queue, &made->waits, error);
+	if (status == WEIR_OK)
 		status = serve(made, config, error);
 	if (status == WEIR_OK)
 		status = start_workers(made, error);
@@ -150,6 +153,7 @@ void api_stop(struct api *api)
 {
 	if (api == NULL)
 		return;
+	waits_stop(api->waits);
 	http_stop(api->server);
 	if (api->queue != NULL)
 		http_queue_close(api->queue);
@@ -161,6 +165,7 @@ void api_stop(struct api *api)
 			reader_finish(&worker->answerer.reader);
 		state_finish(&worker->answerer.state);
 	}
+	waits_destroy(api->waits);
 	http_destroy(api->server);
 	http_queue_destroy(api->queue);
 	free(api->workers);

@@ -174,7 +174,7 @@ static weir_status is_as_far(struct index *index, struct weir_error *error)
 	WEIR_CLEANUP(positions_finish)
 	struct positions now = POSITIONS_INIT, coming = POSITIONS_INIT;
 	reader_follow(&index->watcher);
-	index->watcher.refreshed = 0; /* the newest commit, whatever [searchd] refresh says */
+	reader_renew(&index->watcher);
 	weir_status status = reader_try(&index->watcher, moment_monotonic() + LOOK_DEADLINE,
 					work_positions, &now, error);
 	if (status == WEIR_FATAL)

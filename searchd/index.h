@@ -45,6 +45,9 @@ void reader_follow(struct reader *reader);
 const struct schema *reader_schema(const struct reader *reader);
 uint64_t reader_capabilities(const struct reader *reader);
 
+/* The next run sees the newest commit, whatever [searchd] refresh says. */
+void reader_renew(struct reader *reader);
+
 /* Runs work on a session that sees every commit older than [searchd] refresh and nothing older than
  * what any reader saw before the call, again when the index moved under it, until deadline.
  * WEIR_AWAY: there is no index now, or the deadline passed; the error says which, for clients.

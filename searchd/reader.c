@@ -82,6 +82,11 @@ void reader_follow(struct reader *reader)
 	pthread_mutex_unlock(&index->lock);
 }
 
+void reader_renew(struct reader *reader)
+{
+	reader->refreshed = INT64_MIN / 2;
+}
+
 const struct schema *reader_schema(const struct reader *reader)
 {
 	return reader->served->choice->schema;

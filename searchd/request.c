@@ -24,15 +24,15 @@ struct reading {
 	size_t filter_count;
 	const char *q, *sort;
 	size_t q_length;
-	bool has_limit, has_offset;
+	bool has_limit, has_offset, has_wait;
 	const char *field; /* what the error is about */
 	struct weir_error *error;
 };
 
-static const char *const own_names[] = {"q", "sort", "limit", "offset", "fields"};
+static const char *const own_names[] = {"q",	  "sort",    "limit", "offset",
+					"fields", "waitFor", "waitMs"};
 /* Named in the API, and not offered by this version: said plainly, instead of being ignored. */
-static const char *const later_names[] = {"facets",  "facetLimit", "cursor", "highlight",
-					  "snippet", "waitFor",	   "waitMs"};
+static const char *const later_names[] = {"facets", "facetLimit", "cursor", "highlight", "snippet"};
 
 static weir_status refuse(struct reading *reading, const char *field, const char *what)
 {
@@ -153,6 +153,17 @@ static weir_status read_sort(struct reading *reading, const struct parameter *pa
 	return WEIR_OK;
 }
 
+/* "waitFor" may be given several times: for all of them. */
+static weir_status read_wait(struct reading *reading, const struct parameter *parameter)
+{
+	struct request_wait *wait = &reading->request->wait;
+	if (strcmp(parameter->name, "waitMs") == 0)
+		return read_count(reading, parameter, REQUEST_WAIT_MOST, &reading->has_wait,
+				  &wait->ms);
+	reading->field = parameter->name;
+	return tokens_read(&wait->tokens, parameter->value, reading->error);
+}
+
 static weir_status read_parameter(struct reading *reading, const struct parameter *parameter)
 {
 	struct weir_search *search = &reading->request->search;
@@ -174,6 +185,8 @@ static weir_status read_parameter(struct reading *reading, const struct paramete
 		return read_fields(reading, parameter);
 	if (strcmp(name, "sort") == 0)
 		return read_sort(reading, parameter);
+	if (strcmp(name, "waitFor") == 0 || strcmp(name, "waitMs") == 0)
+		return read_wait(reading, parameter);
 	int32_t field = schema_find_exact(reading->schema, name, strlen(name));
 	if (field < 0 || (reading->schema->abi->fields[field]->flags & WEIR_FIELD_FILTER) == 0)
 		return refuse_unknown(reading, name);
@@ -299,6 +312,7 @@ weir_status request_read(struct http_request *http, const struct schema *schema,
 {
 	*request = (struct search_request){.all_fields = true};
 	request->search.limit = REQUEST_LIMIT_DEFAULT;
+	request->wait.ms = REQUEST_WAIT_DEFAULT;
 	*field = "";
 	request->tree = query_arena_create();
 	if (request->tree == NULL)
@@ -322,8 +336,34 @@ weir_status request_read(struct http_request *http, const struct schema *schema,
 	return status;
 }
 
+weir_status request_read_wait(struct http_request *http, struct search_request *request,
+			      const char **field, struct weir_error *error)
+{
+	*request = (struct search_request){.all_fields = true, .wait.ms = REQUEST_WAIT_DEFAULT};
+	*field = "";
+	WEIR_FREE struct reading *reading = calloc(1, sizeof(*reading));
+	if (reading == NULL)
+		return err_no_memory(error);
+	reading->request = request;
+	reading->error = error;
+	weir_status status = from_arguments(reading, http);
+	for (size_t i = 0; status == WEIR_OK && i < reading->count; i++) {
+		const struct parameter *parameter = &reading->parameters[i];
+		if (strcmp(parameter->name, "waitFor") == 0 ||
+		    strcmp(parameter->name, "waitMs") == 0)
+			status = read_wait(reading, parameter);
+		else
+			status = refuse(reading, parameter->name,
+					"there is no such parameter here, only waitFor and waitMs");
+	}
+	if (status == WEIR_INVALID)
+		*field = reading->field;
+	return status;
+}
+
 void request_finish(struct search_request *request)
 {
+	tokens_finish(&request->wait.tokens);
 	query_arena_destroy(request->tree);
 	arena_finish(&request->text);
 	*request = (struct search_request){0};

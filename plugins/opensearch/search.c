@@ -8,9 +8,10 @@
 #include "query.h"
 
 #define WINDOW                                                                                     \
-	10000	 /* index.max_result_window: hits of one request, those passed over included       \
-		  */
-#define PAGE 500 /* hits of one request with their states */
+	10000	       /* index.max_result_window: hits of one request, those passed over included \
+			*/
+#define PAGE 500       /* hits of one request with their states */
+#define PAGE_GROWTH 32 /* from one to the next, in a scan */
 
 static weir_status cancelled(struct weir_error *error)
 {
@@ -248,7 +249,7 @@ struct scanning {
 	weir_on_scan_state on_state; /* NULL: without states */
 	void *context;
 	json_t *after; /* owned */
-	size_t page;
+	size_t page, most;
 	bool stopped, over;
 };
 
@@ -329,6 +330,10 @@ static weir_status scan_page(struct scanning *scanning, const json_t *hits,
 			json_incref(json_object_get(json_array_get(hits, count - 1), "sort"));
 	}
 	scanning->over = count < scanning->page;
+	/* Whoever looks for one id wants no more than the first. */
+	scanning->page *= PAGE_GROWTH;
+	if (scanning->page > scanning->most)
+		scanning->page = scanning->most;
 	return WEIR_OK;
 }
 
@@ -347,7 +352,7 @@ static weir_status scan(struct scanning *scanning, const char *from, size_t from
 		if (status != WEIR_OK)
 			break;
 		if (answer.too_large && scanning->page > 1)
-			scanning->page /= 2;
+			scanning->most = scanning->page /= 2;
 		else if (answer.too_large)
 			status = damaged(scanning->session, error);
 		else
@@ -364,8 +369,11 @@ static weir_status scan(struct scanning *scanning, const char *from, size_t from
 weir_status session_scan(weir_session *session, const char *from, size_t from_length,
 			 weir_on_scan on_scan, void *context, struct weir_error *error)
 {
-	struct scanning scanning = {
-		.session = session, .on_scan = on_scan, .context = context, .page = WINDOW / 2};
+	struct scanning scanning = {.session = session,
+				    .on_scan = on_scan,
+				    .context = context,
+				    .page = 1,
+				    .most = WINDOW / 2};
 	return scan(&scanning, from, from_length, error);
 }
 
@@ -373,7 +381,10 @@ weir_status session_scan_states(weir_session *session, const char *from, size_t 
 				weir_on_scan_state on_state, void *context,
 				struct weir_error *error)
 {
-	struct scanning scanning = {
-		.session = session, .on_state = on_state, .context = context, .page = PAGE};
+	struct scanning scanning = {.session = session,
+				    .on_state = on_state,
+				    .context = context,
+				    .page = 1,
+				    .most = PAGE};
 	return scan(&scanning, from, from_length, error);
 }

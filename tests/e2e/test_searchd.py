@@ -169,8 +169,11 @@ def test_get_by_id(filled):
     ({"category": "Music", "endDate": "x"}, 400, "endDate"),
     ({"facets": "city"}, 400, "facets"),
     ({"highlight": "true"}, 400, "highlight"),
-    ({"waitFor": "x@1"}, 400, "waitFor"),
-    ({"waitMs": "10"}, 400, "waitMs"),
+    *(({"waitFor": token}, 400, "waitFor") for token in (
+        "x", "x@", "@1", "x@1.5", "x@one", "x@9223372036854775808", "x@1,", ",x@1", "x@1,,y@2", "x@+1", "x@ 1", "\x01@1", "x@-",
+        ",".join(["x@1"] * 101), "é" * 101 + "@1")),
+    *(({"waitMs": ms}, 400, "10000") for ms in ("", "-1", "10001", "1.5", "1s")),
+    ({"waitMs": ["1", "2"]}, 400, "twice"),
     ({"cursor": "x"}, 400, "cursor"),
     ({"snippet": "100"}, 400, "snippet"),
     ({"facetLimit": "5"}, 400, "facetLimit"),
