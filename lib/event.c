@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * A message: which operation, which id, which version. The value is unwrapped by event_envelope.c,
+ * its members are read by event_body.c. */
 #include "event.h"
 
 #include <ctype.h>
@@ -7,30 +9,13 @@
 #include <strings.h>
 #include <utf8proc.h>
 
-#include "arena.h"
-#include "json.h"
+#include "event_internal.h"
 #include "moment.h"
 
 struct event_decoder {
 	const struct schema *schema;
 	struct arena arena;
 	struct buffer scratch;
-};
-
-/* One message on its way through the decoder. */
-struct decoding {
-	struct event_decoder *decoder;
-	const struct event_message *message;
-	const struct jsondoc *document;
-	struct event_change *change;
-	struct event_field *fields;
-	size_t field_count;
-	size_t unknown_bytes;
-	const json_t *plain_id; /* "id", which counts when the schema's own name is not there */
-	bool has_id, has_version;
-	bool has_stamp; /* CreatedAt of a create, and so on */
-	int64_t stamp;
-	struct weir_error *error;
 };
 
 struct event_decoder *event_decoder_create(const struct schema *schema)
@@ -106,18 +91,9 @@ bool event_id_normalize(const char *text, size_t length, char id[EVENT_ID_LIMIT 
 	return true;
 }
 
-static weir_status refuse(const struct decoding *decoding, const char *what)
+static weir_status refuse(const struct event_decoding *decoding, const char *what)
 {
 	return err_set(decoding->error, WEIR_INVALID, "%s", what);
-}
-
-/* The last header of that name, in any case; NULL: there is none. */
-static const struct event_header *find_header(const struct event_message *message, const char *name)
-{
-	for (size_t i = message->header_count; i > 0; i--)
-		if (strcasecmp(message->headers[i - 1].name, name) == 0)
-			return &message->headers[i - 1];
-	return NULL;
 }
 
 static const struct schema_message *by_type(const struct schema *schema, const char *type,
@@ -138,7 +114,7 @@ static const struct schema_message *by_topic(const struct schema *schema, const 
 	return NULL;
 }
 
-static bool parse_version(const char *text, size_t length, int64_t *version)
+bool event_parse_version(const char *text, size_t length, int64_t *version)
 {
 	char digits[24], *end;
 	if (length == 0 || length >= sizeof(digits) || isspace((unsigned char)text[0]))
@@ -153,72 +129,156 @@ static bool parse_version(const char *text, size_t length, int64_t *version)
 	return true;
 }
 
-static weir_status version_from_header(struct decoding *decoding)
+static weir_status bad_id(const struct event_decoding *decoding, const char *whose)
 {
-	const struct event_header *header = find_header(decoding->message, "Version");
-	if (header == NULL)
-		return WEIR_OK;
-	if (header->value == NULL ||
-	    !parse_version(header->value, header->length, &decoding->change->version))
-		return refuse(decoding, "header Version is not a 64-bit decimal number");
-	decoding->has_version = true;
-	return WEIR_OK;
+	return err_set(decoding->error, WEIR_INVALID,
+		       "the id in the %s is empty, longer than 200 bytes, or has control "
+		       "characters",
+		       whose);
 }
 
-static weir_status version_from_body(struct decoding *decoding, const json_t *node)
+static weir_status take_id(struct event_decoding *decoding, const char *whose, const char *text,
+			   size_t length)
 {
-	const char *text = NULL;
-	size_t length = 0;
-	int64_t version;
-	if (json_is_null(node))
-		return WEIR_OK;
-	if (json_is_integer(node))
-		text = jsondoc_number(decoding->document, node, &length);
-	else if (json_is_string(node)) {
-		text = json_string_value(node);
-		length = json_string_length(node);
-	}
-	if (text == NULL || !parse_version(text, length, &version))
-		return refuse(decoding, "Version in the body is not a 64-bit decimal number");
-	if (!decoding->has_version)
-		decoding->change->version = version;
-	decoding->has_version = true;
-	return WEIR_OK;
-}
-
-static weir_status id_from_body(struct decoding *decoding, const json_t *node)
-{
-	const char *text = NULL;
-	size_t length = 0;
-	if (json_is_null(node))
-		return WEIR_OK;
-	if (json_is_integer(node))
-		text = jsondoc_number(decoding->document, node, &length);
-	else if (json_is_string(node)) {
-		text = json_string_value(node);
-		length = json_string_length(node);
-	}
 	if (text == NULL || !event_id_normalize(text, length, decoding->change->id,
 						&decoding->change->id_length, NULL))
-		return refuse(decoding,
-			      "the id in the body is empty, longer than 200 bytes, or has "
-			      "control characters");
+		return bad_id(decoding, whose);
 	decoding->has_id = true;
 	return WEIR_OK;
 }
 
+weir_status event_read_id(struct event_decoding *decoding, const struct event_node *from)
+{
+	size_t length = 0;
+	if (json_is_null(from->node))
+		return WEIR_OK;
+	const char *text = event_text_of(from->document, from->node, &length);
+	return take_id(decoding, "body", text, length);
+}
+
+/* Where the schema says that it is; *found stays without a node when nothing is there. */
+static struct event_node find_node(const struct event_decoding *decoding,
+				   const struct schema_source *source)
+{
+	const struct event_node *from = source->origin == SCHEMA_DATA ? &decoding->envelope.data
+								      : &decoding->envelope.outer;
+	const json_t *node = json_find(from->node, source->place);
+	return (struct event_node){from->document, json_is_null(node) ? NULL : node};
+}
+
+/* The text that a source names; NULL: nothing is there, or nothing that has a text. */
+static const char *find_text(const struct event_decoding *decoding,
+			     const struct schema_source *source, size_t *length)
+{
+	if (source->origin == SCHEMA_HEADER) {
+		const struct event_header *header =
+			event_find_header(decoding->message, source->place);
+		*length = header != NULL ? header->length : 0;
+		return *length > 0 ? header->value : NULL;
+	}
+	struct event_node found = find_node(decoding, source);
+	if (json_is_boolean(found.node)) {
+		*length = json_is_true(found.node) ? 4 : 5;
+		return json_is_true(found.node) ? "true" : "false";
+	}
+	return event_text_of(found.document, found.node, length);
+}
+
+static weir_status id_from_source(struct event_decoding *decoding)
+{
+	const struct schema_source *source = &decoding->mapping->id;
+	size_t length = 0;
+	const char *text = find_text(decoding, source, &length);
+	if (text != NULL)
+		return take_id(decoding, source->origin == SCHEMA_HEADER ? "header" : "body", text,
+			       length);
+	if (source->origin != SCHEMA_HEADER && find_node(decoding, source).node != NULL)
+		return bad_id(decoding, "body");
+	return WEIR_OK;
+}
+
+/* Of an object: what the schema points to, the member with the id's name, or the only one. */
+static const json_t *find_in_key(const struct event_decoding *decoding, const json_t *object)
+{
+	const struct schema_message *mapping = decoding->mapping;
+	const json_t *plain = NULL;
+	if (mapping != NULL && mapping->key != NULL)
+		return json_find(object, mapping->key);
+	for (void *at = json_object_iter((json_t *)object); at != NULL;
+	     at = json_object_iter_next((json_t *)object, at)) {
+		char camel[SCHEMA_NAME_LIMIT];
+		const char *name = json_object_iter_key(at);
+		if (!schema_camel(name, strlen(name), camel))
+			continue;
+		if (strcasecmp(camel, decoding->schema->id_name) == 0)
+			return json_object_iter_value(at);
+		if (strcasecmp(camel, "id") == 0)
+			plain = json_object_iter_value(at);
+	}
+	if (plain == NULL && json_object_size(object) == 1)
+		plain = json_object_iter_value(json_object_iter((json_t *)object));
+	return plain;
+}
+
+static weir_status bad_key(const struct event_decoding *decoding)
+{
+	return refuse(decoding,
+		      "the key is no id: empty, longer than 200 bytes, not UTF-8, or with "
+		      "control characters");
+}
+
+/* The text of a key that is JSON: Kafka Connect's, Debezium's. */
+static weir_status read_json_key(const struct event_decoding *decoding, struct jsondoc *document,
+				 char *id, size_t *id_length)
+{
+	const json_t *node = jsondoc_root(document);
+	size_t length = 0;
+	if (event_is_connect(node))
+		node = json_object_get(node, "payload");
+	if (json_is_object(node))
+		node = find_in_key(decoding, node);
+	const char *text = event_text_of(document, node, &length);
+	if (text == NULL)
+		return refuse(decoding, "the key is JSON, but no id can be found in it");
+	return event_id_normalize(text, length, id, id_length, NULL) ? WEIR_OK : bad_key(decoding);
+}
+
+/* Braces and quotes may be those of a GUID, so what is no JSON is a plain text. */
+static weir_status read_key(const struct event_decoding *decoding, char *id, size_t *id_length)
+{
+	JSONDOC_SCOPED struct jsondoc *document = NULL;
+	size_t length = decoding->message->key_length;
+	bool framed = false;
+	uint32_t schema_id;
+	struct weir_error ignored;
+	const char *text = event_unframe(decoding->message->key, &length, &framed, &schema_id);
+	weir_status status = WEIR_INVALID;
+	if (length > 1 && (text[0] == '{' || text[0] == '"'))
+		status = jsondoc_parse(text, length, &document, &ignored);
+	if (status == WEIR_OK)
+		return read_json_key(decoding, document, id, id_length);
+	if (status != WEIR_INVALID)
+		return err_no_memory(decoding->error);
+	if (!event_id_normalize(text, length, id, id_length, NULL))
+		return bad_key(decoding);
+	return WEIR_OK;
+}
+
 /* The body's id counts; a key beside it has to be the same. */
-static weir_status id_from_key(struct decoding *decoding)
+static weir_status id_from_key(struct event_decoding *decoding)
 {
 	const struct event_message *message = decoding->message;
+	const bool ignored = decoding->mapping != NULL && decoding->mapping->key_ignored;
 	char id[EVENT_ID_LIMIT + 1];
 	size_t length = 0;
-	if (message->key == NULL || message->key_length == 0)
+	if (ignored || message->key == NULL || message->key_length == 0)
 		return decoding->has_id ? WEIR_OK
+		       : ignored	? refuse(decoding, "no id: the body has none, and the key "
+								  "is none, as the schema says")
 					: refuse(decoding, "no id: neither body nor key has one");
-	if (!event_id_normalize(message->key, message->key_length, id, &length, NULL))
-		return refuse(decoding, "the key is no id: longer than 200 bytes, not UTF-8, or "
-					"with control characters");
+	weir_status status = read_key(decoding, id, &length);
+	if (status != WEIR_OK)
+		return status;
 	if (!decoding->has_id) {
 		memcpy(decoding->change->id, id, length + 1);
 		decoding->change->id_length = length;
@@ -232,258 +292,241 @@ static weir_status id_from_key(struct decoding *decoding)
 	return WEIR_OK;
 }
 
-static weir_status wrong_type(const struct decoding *decoding, const struct weir_field *field,
-			      const char *expected)
+static weir_status settle_id(struct event_decoding *decoding)
 {
-	return err_set(decoding->error, WEIR_INVALID, "field %s: expected %s", field->name,
-		       expected);
-}
-
-static weir_status write_date(const struct decoding *decoding, const struct weir_field *field,
-			      const json_t *node, struct buffer *out)
-{
-	int64_t moment;
-	char text[MOMENT_TEXT_SIZE];
-	if (!json_is_string(node) ||
-	    !moment_parse(json_string_value(node), json_string_length(node), &moment, NULL))
-		return wrong_type(decoding, field, "a date such as 2026-01-01T10:00:00Z");
-	moment_format(moment, text);
-	buffer_printf(out, "\"%s\"", text);
-	return WEIR_OK;
-}
-
-static weir_status write_number(const struct decoding *decoding, const struct weir_field *field,
-				const json_t *node, struct buffer *out)
-{
-	if (json_is_integer(node)) {
-		buffer_append_text(out, jsondoc_number(decoding->document, node, NULL));
-		return WEIR_OK;
-	}
-	if (!json_is_string(node) ||
-	    !json_is_number_text(json_string_value(node), json_string_length(node)))
-		return wrong_type(decoding, field, "a number");
-	buffer_append(out, json_string_value(node), json_string_length(node));
-	return WEIR_OK;
-}
-
-/* The canonical JSON of a value of a named field. */
-static weir_status write_value(const struct decoding *decoding, const struct weir_field *field,
-			       const json_t *node, struct buffer *out)
-{
-	switch (field->type) {
-	case WEIR_TYPE_NUMBER:
-		return write_number(decoding, field, node, out);
-	case WEIR_TYPE_DATE:
-		return write_date(decoding, field, node, out);
-	case WEIR_TYPE_BOOLEAN:
-		if (!json_is_boolean(node))
-			return wrong_type(decoding, field, "true or false");
-		break;
-	default:
-		if (!json_is_string(node))
-			return wrong_type(decoding, field, "a string");
-	}
-	jsondoc_canonical(decoding->document, node, out);
-	return WEIR_OK;
-}
-
-static bool is_stamp(enum schema_operation operation, const char *camel)
-{
-	return strcasecmp(camel, operation == SCHEMA_CREATED   ? "createdAt"
-				 : operation == SCHEMA_UPDATED ? "updatedAt"
-							       : "deletedAt") == 0;
-}
-
-/* The message's own time stands in for a version that nobody sent. */
-static weir_status read_stamp(struct decoding *decoding, const char *camel, const json_t *node)
-{
-	if (!is_stamp(decoding->change->operation, camel) || json_is_null(node))
-		return WEIR_OK;
-	if (!json_is_string(node) ||
-	    !moment_parse(json_string_value(node), json_string_length(node), &decoding->stamp,
-			  NULL))
-		return err_set(decoding->error, WEIR_INVALID,
-			       "field %s: expected a date such as 2026-01-01T10:00:00Z", camel);
-	decoding->has_stamp = true;
-	return WEIR_OK;
-}
-
-static weir_status add_field(struct decoding *decoding, const char *name, int32_t number,
-			     const json_t *node)
-{
-	struct event_decoder *decoder = decoding->decoder;
-	const struct schema *schema = decoder->schema;
-	bool clears = json_is_null(node);
-	if (clears && decoding->change->operation == SCHEMA_UPDATED &&
-	    schema->null_in_update_ignored)
-		return WEIR_OK;
-	struct buffer *scratch = &decoder->scratch;
-	buffer_clear(scratch);
 	weir_status status = WEIR_OK;
-	if (!clears && number >= 0)
-		status = write_value(decoding, schema->abi->fields[number], node, scratch);
-	else if (!clears)
-		jsondoc_canonical(decoding->document, node, scratch);
-	if (status != WEIR_OK)
-		return status;
-	if (number < 0) {
-		decoding->unknown_bytes += strlen(name) + scratch->length;
-		if (decoding->unknown_bytes > schema->unknown_limit)
-			return err_set(decoding->error, WEIR_INVALID,
-				       "fields that the schema does not name have more than %zu "
-				       "bytes (unknownFieldsLimit)",
-				       schema->unknown_limit);
-	}
-	struct event_field *field = &decoding->fields[decoding->field_count];
-	*field = (struct event_field){.number = number, .clears = clears};
-	field->name_length = strlen(name);
-	field->name = arena_copy(&decoder->arena, name, field->name_length);
-	field->json_length = scratch->length;
-	field->json = arena_copy(&decoder->arena, scratch->length > 0 ? scratch->data : "",
-				 scratch->length);
-	if (buffer_failed(scratch) || field->name == NULL || field->json == NULL)
-		return err_no_memory(decoding->error);
-	decoding->field_count++;
-	return WEIR_OK;
+	if (decoding->mapping != NULL && decoding->mapping->id.origin != SCHEMA_NOWHERE)
+		status = id_from_source(decoding);
+	if (status == WEIR_OK && !decoding->has_id && decoding->envelope.subject != NULL)
+		status = take_id(decoding, "subject", decoding->envelope.subject,
+				 decoding->envelope.subject_length);
+	return status == WEIR_OK ? id_from_key(decoding) : status;
 }
 
-static weir_status read_member(struct decoding *decoding, const char *key, const json_t *node)
+static weir_status version_from_header(struct event_decoding *decoding)
 {
-	char camel[SCHEMA_NAME_LIMIT];
-	const struct schema *schema = decoding->decoder->schema;
-	if (!schema_camel(key, strlen(key), camel))
-		return err_set(decoding->error, WEIR_INVALID,
-			       "a field's name is empty or longer than 63 bytes: %.80s", key);
-	if (strcasecmp(camel, schema->id_name) == 0)
-		return id_from_body(decoding, node);
-	if (strcasecmp(camel, "id") == 0) {
-		decoding->plain_id = node;
+	const struct event_header *header = event_find_header(decoding->message, "Version");
+	if (header == NULL || event_version_is_mapped(decoding))
 		return WEIR_OK;
-	}
-	if (strcasecmp(camel, "version") == 0)
-		return version_from_body(decoding, node);
-	weir_status status = read_stamp(decoding, camel, node);
-	if (status != WEIR_OK || decoding->change->operation == SCHEMA_DELETED)
-		return status;
-	int32_t number = schema_find(schema, key, strlen(key));
-	return add_field(decoding, number >= 0 ? schema->abi->fields[number]->name : camel, number,
-			 node);
-}
-
-/* By name; of a name that occurs in two styles the last counts. */
-static void sort_fields(struct decoding *decoding)
-{
-	size_t kept = 0;
-	/* Insertion keeps equal names in their order; there are about a dozen fields. */
-	for (size_t i = 1; i < decoding->field_count; i++) {
-		struct event_field field = decoding->fields[i];
-		size_t at = i;
-		for (; at > 0 && strcmp(decoding->fields[at - 1].name, field.name) > 0; at--)
-			decoding->fields[at] = decoding->fields[at - 1];
-		decoding->fields[at] = field;
-	}
-	for (size_t i = 0; i < decoding->field_count; i++) {
-		if (kept > 0 &&
-		    strcmp(decoding->fields[kept - 1].name, decoding->fields[i].name) == 0)
-			kept--;
-		decoding->fields[kept++] = decoding->fields[i];
-	}
-	decoding->change->fields = decoding->fields;
-	decoding->change->field_count = kept;
-}
-
-static weir_status read_body(struct decoding *decoding)
-{
-	const json_t *root = jsondoc_root(decoding->document);
-	if (!json_is_object(root))
-		return refuse(decoding, "the value is JSON, but not an object");
-	if (json_object_size(root) > EVENT_MEMBER_LIMIT)
-		return refuse(decoding, "the value has more than 1000 members");
-	decoding->fields = arena_allocate(&decoding->decoder->arena,
-					  (json_object_size(root) + 1) * sizeof(*decoding->fields));
-	if (decoding->fields == NULL)
-		return err_no_memory(decoding->error);
-	for (void *at = json_object_iter((json_t *)root); at != NULL;
-	     at = json_object_iter_next((json_t *)root, at)) {
-		weir_status status =
-			read_member(decoding, json_object_iter_key(at), json_object_iter_value(at));
-		if (status != WEIR_OK)
-			return status;
-	}
-	sort_fields(decoding);
-	if (decoding->plain_id != NULL && !decoding->has_id)
-		return id_from_body(decoding, decoding->plain_id);
+	if (header->value == NULL ||
+	    !event_parse_version(header->value, header->length, &decoding->change->version))
+		return refuse(decoding, "header Version is not a 64-bit decimal number");
+	decoding->has_version = true;
 	return WEIR_OK;
 }
 
-static weir_status decode_body(struct decoding *decoding)
+static bool parse_unit(const char *text, size_t length, enum schema_unit unit, int64_t *version)
 {
-	const struct event_message *message = decoding->message;
-	JSONDOC_SCOPED struct jsondoc *document = NULL;
-	if (message->value_length == 0)
-		return refuse(decoding, "the value is empty");
-	weir_status status =
-		jsondoc_parse(message->value, message->value_length, &document, decoding->error);
-	if (status != WEIR_OK)
-		return status;
-	decoding->document = document;
-	return read_body(decoding);
+	if (unit == SCHEMA_AS_IS)
+		return event_parse_version(text, length, version);
+	if (unit == SCHEMA_ISO_DATE)
+		return moment_parse(text, length, version, NULL);
+	return event_scale(text, length, unit, version);
 }
 
-static weir_status settle_version(struct decoding *decoding)
+/* Where the schema says that the version is, there it has to be: one from elsewhere would count in
+ * another unit. */
+static weir_status version_from_source(struct event_decoding *decoding)
 {
-	if (decoding->has_version)
+	const struct schema_source *source = &decoding->mapping->version;
+	const char *where = source->origin == SCHEMA_HEADER ? "header " : "";
+	size_t length = 0;
+	const char *text = find_text(decoding, source, &length);
+	if (text == NULL)
+		return err_set(decoding->error, WEIR_INVALID,
+			       "no version in %s%s, where the schema says it is", where,
+			       source->place);
+	if (!parse_unit(text, length, source->unit, &decoding->change->version))
+		return err_set(decoding->error, WEIR_INVALID,
+			       "the version in %s%s is not of its unit: %.*s", where, source->place,
+			       length < 60 ? (int)length : 60, text);
+	return WEIR_OK;
+}
+
+static weir_status settle_version(struct event_decoding *decoding)
+{
+	int64_t *version = &decoding->change->version;
+	if (event_version_is_mapped(decoding))
+		return version_from_source(decoding);
+	if (decoding->has_version ||
+	    (decoding->envelope.op != '\0' && event_envelope_time(&decoding->envelope, version)))
 		return WEIR_OK;
 	if (decoding->has_stamp)
-		decoding->change->version = decoding->stamp;
+		*version = decoding->stamp;
 	else if (decoding->message->timestamp != INT64_MIN)
-		decoding->change->version = decoding->message->timestamp;
+		*version = decoding->message->timestamp;
 	else
 		return refuse(decoding, "no version: no Version, no time of its own, no timestamp");
 	return WEIR_OK;
 }
 
-/* Which operation: a tombstone deletes; else the header's type; without one, the topic's. */
-static weir_status find_operation(struct decoding *decoding, const char **unknown_type)
+static weir_status pass_over(struct event_decoding *decoding, const char *type, size_t length,
+			     const char **unknown_type)
 {
-	const struct event_message *message = decoding->message;
-	const struct schema *schema = decoding->decoder->schema;
-	decoding->change->operation = SCHEMA_DELETED;
-	if (message->value == NULL)
-		return WEIR_OK;
-	const struct event_header *header = find_header(message, "EventType");
-	const struct schema_message *found;
-	if (header != NULL && header->value != NULL && header->length > 0) {
-		found = by_type(schema, header->value, header->length);
-		if (found == NULL) {
-			*unknown_type = arena_copy(&decoding->decoder->arena, header->value,
-						   header->length);
-			return *unknown_type != NULL ? WEIR_OK : err_no_memory(decoding->error);
-		}
-	} else {
-		found = by_topic(schema, message->topic);
-		if (found == NULL)
-			return refuse(decoding,
-				      "no EventType header, and the schema has no message "
-				      "for this topic");
+	*unknown_type = arena_copy(decoding->arena, type, length);
+	return *unknown_type != NULL ? WEIR_OK : err_no_memory(decoding->error);
+}
+
+/* A name that a header, an envelope or the schema's own place says. Kafka Connect's header
+ * converter may put it in quotes. */
+static weir_status take_type(struct event_decoding *decoding, const char *type, size_t length,
+			     const char **unknown_type)
+{
+	if (length > 2 && type[0] == '"' && type[length - 1] == '"') {
+		type++;
+		length -= 2;
 	}
+	const struct schema_message *found = by_type(decoding->schema, type, length);
+	if (found == NULL)
+		return pass_over(decoding, type, length, unknown_type);
+	decoding->mapping = found;
 	decoding->change->operation = found->operation;
 	return WEIR_OK;
 }
 
-static weir_status decode(struct decoding *decoding, const char **unknown_type)
+/* "com.example.EventCreatedEvent": whole, or what is behind the last dot. */
+static weir_status take_dotted_type(struct event_decoding *decoding, const char **unknown_type)
+{
+	const char *type = decoding->envelope.type;
+	size_t length = decoding->envelope.type_length;
+	const char *dot = memrchr(type, '.', length);
+	if (decoding->envelope.format == SCHEMA_CLOUDEVENTS && dot != NULL &&
+	    by_type(decoding->schema, type, length) == NULL) {
+		size_t behind = length - (size_t)(dot + 1 - type);
+		if (by_type(decoding->schema, dot + 1, behind) != NULL)
+			return take_type(decoding, dot + 1, behind, unknown_type);
+	}
+	return take_type(decoding, type, length, unknown_type);
+}
+
+/* Debezium's op says the operation; what else the schema says of it is of the topic's message with
+ * that operation, or of the topic's first. */
+static void take_op(struct event_decoding *decoding)
+{
+	const struct schema *schema = decoding->schema;
+	const char *topic = decoding->message->topic;
+	char op = decoding->envelope.op;
+	decoding->change->operation = op == 'd'	  ? SCHEMA_DELETED
+				      : op == 'u' ? SCHEMA_UPDATED
+						  : SCHEMA_CREATED;
+	decoding->mapping = by_topic(schema, topic);
+	for (size_t i = 0; i < schema->message_count; i++)
+		if (schema->messages[i].operation == decoding->change->operation &&
+		    strcmp(schema->messages[i].topic, topic) == 0)
+			decoding->mapping = &schema->messages[i];
+}
+
+/* Which operation: what Debezium says; else the type where the schema says that it is; else the
+ * header's, the envelope's, the topic's. */
+static weir_status find_operation(struct event_decoding *decoding, const char **unknown_type)
+{
+	const struct event_envelope *envelope = &decoding->envelope;
+	const struct event_header *header = event_find_header(decoding->message, "EventType");
+	const char *type = NULL;
+	size_t length = 0;
+	if (envelope->op == 'm')
+		return pass_over(decoding, "Debezium op m", 13, unknown_type);
+	if (envelope->op != '\0') {
+		take_op(decoding);
+		return WEIR_OK;
+	}
+	if (decoding->mapping != NULL && decoding->mapping->type_from.origin != SCHEMA_NOWHERE)
+		type = find_text(decoding, &decoding->mapping->type_from, &length);
+	if (type != NULL && length > 0)
+		return take_type(decoding, type, length, unknown_type);
+	if (header != NULL && header->value != NULL && header->length > 0)
+		return take_type(decoding, header->value, header->length, unknown_type);
+	if (envelope->type != NULL)
+		return take_dotted_type(decoding, unknown_type);
+	if (decoding->mapping == NULL)
+		return refuse(decoding, "no EventType header, and the schema has no message "
+					"for this topic");
+	decoding->change->operation = decoding->mapping->operation;
+	return WEIR_OK;
+}
+
+/* A type that a header says and the schema does not know is passed over whatever the value is. */
+static bool is_passed_over(const struct event_decoding *decoding)
+{
+	const struct event_header *header = event_find_header(decoding->message, "EventType");
+	if (header == NULL || header->value == NULL || header->length == 0 ||
+	    (decoding->mapping != NULL && decoding->mapping->type_from.origin != SCHEMA_NOWHERE))
+		return false;
+	const char *type = header->value;
+	bool quoted = header->length > 2 && type[0] == '"' && type[header->length - 1] == '"';
+	return by_type(decoding->schema, type + quoted, header->length - 2 * (size_t)quoted) ==
+	       NULL;
+}
+
+/* Where the schema says that the event's object is. */
+static weir_status follow_data(struct event_decoding *decoding)
+{
+	const char *pointer = decoding->mapping != NULL ? decoding->mapping->data : NULL;
+	struct event_node *data = &decoding->envelope.data;
+	struct weir_error inner;
+	if (pointer == NULL || data->node == NULL)
+		return WEIR_OK;
+	const json_t *node = json_find(data->node, pointer);
+	decoding->envelope.types = NULL;
+	weir_status status = WEIR_OK;
+	if (json_is_object(node))
+		data->node = node;
+	else if (json_is_string(node))
+		status = event_envelope_parse(&decoding->envelope, json_string_value(node),
+					      json_string_length(node), data, &inner);
+	else
+		status = WEIR_INVALID;
+	if (status == WEIR_INVALID)
+		return err_set(decoding->error, WEIR_INVALID,
+			       "no JSON object at %s, where the schema says it is", pointer);
+	return status == WEIR_OK ? WEIR_OK : err_no_memory(decoding->error);
+}
+
+/* Null deletes the key's event, whatever the headers. */
+static weir_status decode_null(struct event_decoding *decoding, const char **unknown_type)
+{
+	decoding->change->operation = SCHEMA_DELETED;
+	if (decoding->mapping != NULL && decoding->mapping->null_value_ignored)
+		return pass_over(decoding, "null value", 10, unknown_type);
+	weir_status status = version_from_header(decoding);
+	if (status == WEIR_OK)
+		status = id_from_key(decoding);
+	return status == WEIR_OK ? settle_version(decoding) : status;
+}
+
+static weir_status decode_value(struct event_decoding *decoding, const char **unknown_type)
 {
 	weir_status status = find_operation(decoding, unknown_type);
 	if (status != WEIR_OK || *unknown_type != NULL)
 		return status;
 	status = version_from_header(decoding);
-	if (status == WEIR_OK && decoding->message->value != NULL)
-		status = decode_body(decoding);
 	if (status == WEIR_OK)
-		status = id_from_key(decoding);
+		status = follow_data(decoding);
+	if (status == WEIR_OK && decoding->envelope.data.node != NULL)
+		status = event_body_read(decoding);
 	if (status == WEIR_OK)
-		status = settle_version(decoding);
-	return status;
+		status = settle_id(decoding);
+	return status == WEIR_OK ? settle_version(decoding) : status;
+}
+
+static weir_status decode(struct event_decoding *decoding, const char **unknown_type)
+{
+	const struct event_message *message = decoding->message;
+	decoding->mapping = by_topic(decoding->schema, message->topic);
+	if (message->value == NULL)
+		return decode_null(decoding, unknown_type);
+	if (is_passed_over(decoding)) {
+		const struct event_header *header = event_find_header(message, "EventType");
+		return pass_over(decoding, header->value, header->length, unknown_type);
+	}
+	enum schema_format format =
+		decoding->mapping != NULL ? decoding->mapping->format : SCHEMA_AUTO;
+	weir_status status =
+		event_envelope_open(message, format, &decoding->envelope, decoding->error);
+	if (status != WEIR_OK)
+		return status;
+	return decoding->envelope.null_value ? decode_null(decoding, unknown_type)
+					     : decode_value(decoding, unknown_type);
 }
 
 weir_status event_decode(struct event_decoder *decoder, const struct event_message *message,
@@ -494,10 +537,15 @@ weir_status event_decode(struct event_decoder *decoder, const struct event_messa
 	if (made == NULL)
 		return err_no_memory(error);
 	*made = (struct event_change){0};
-	struct decoding decoding = {
-		.decoder = decoder, .message = message, .change = made, .error = error};
+	struct event_decoding decoding = {.schema = decoder->schema,
+					  .message = message,
+					  .change = made,
+					  .arena = &decoder->arena,
+					  .scratch = &decoder->scratch,
+					  .error = error};
 	const char *unknown_type = NULL;
 	weir_status status = decode(&decoding, &unknown_type);
+	event_envelope_close(&decoding.envelope);
 	if (status == WEIR_INVALID) {
 		*outcome = EVENT_DEAD_LETTER;
 		return WEIR_OK;

@@ -38,6 +38,12 @@ const char *jsondoc_number(const struct jsondoc *document, const json_t *node, s
 /* True when text is one whole JSON number. */
 bool json_is_number_text(const char *text, size_t length);
 
+/* What a JSON pointer (RFC 6901) leads to: "" the node itself, "/a/0/b"; NULL: nothing is there.
+ * pointer has to be one. */
+const json_t *json_find(const json_t *node, const char *pointer);
+#define JSON_POINTER_LIMIT 256 /* bytes, with the NUL */
+bool json_is_pointer(const char *text);
+
 /* Canonical form of a node, appended: no white space, object names in byte order, strings with the
  * shortest escapes (only ", \ and control characters), numbers as written. */
 void jsondoc_canonical(const struct jsondoc *document, const json_t *node, struct buffer *out);

@@ -13,18 +13,11 @@
 #include "hash.h"
 #include "json.h"
 #include "place.h"
+#include "schema_reader.h"
 #include "stems.h"
 #include "words.h"
 
 #define FILE_LIMIT ((size_t)1 << 20)
-#define MESSAGE_LIMIT 64
-
-/* What is being read: for messages, and for the numbers' digits. */
-struct reader {
-	const char *origin;
-	const struct jsondoc *document;
-	struct weir_error *error;
-};
 
 /* The schema owns what abi points to as const. */
 struct owned_field {
@@ -50,69 +43,11 @@ void schema_destroy(struct schema *schema)
 		free((void *)schema->abi->fingerprint);
 		free(schema->abi);
 	}
-	for (size_t i = 0; i < schema->message_count; i++) {
-		free(schema->messages[i].type);
-		free(schema->messages[i].topic);
-	}
-	free(schema->messages);
+	schema_free_messages(schema);
 	free(schema->required);
 	free(schema->id_name);
 	free(schema->text);
 	free(schema);
-}
-
-static weir_status refuse(const struct reader *reader, const char *where, const char *what)
-{
-	return err_set(reader->error, WEIR_INVALID, "schema %s: %s: %s", reader->origin, where,
-		       what);
-}
-
-/* Every member must be one of names; the message gives the nearest. */
-static weir_status only_members(const struct reader *reader, const json_t *object,
-				const char *where, const char *const *names, size_t count)
-{
-	for (void *at = json_object_iter((json_t *)object); at != NULL;
-	     at = json_object_iter_next((json_t *)object, at)) {
-		const char *key = json_object_iter_key(at);
-		bool known = false;
-		for (size_t i = 0; i < count; i++)
-			known = known || strcmp(key, names[i]) == 0;
-		if (known)
-			continue;
-		const char *nearest = config_nearest(key, names, count);
-		char what[256];
-		snprintf(what, sizeof(what), "unknown member \"%.80s\"%s%s%s", key,
-			 nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-			 nearest != NULL ? "\"?" : "");
-		return refuse(reader, where, what);
-	}
-	return WEIR_OK;
-}
-
-/* A string member; *text is untouched when it is absent and that is allowed. */
-static weir_status read_text(const struct reader *reader, const json_t *object, const char *where,
-			     const char *name, bool needed, const char **text)
-{
-	const json_t *node = json_object_get(object, name);
-	char what[128];
-	if (node == NULL && !needed)
-		return WEIR_OK;
-	snprintf(what, sizeof(what), "\"%s\" has to be a string that is not empty", name);
-	if (!json_is_string(node) || json_string_length(node) == 0 ||
-	    strlen(json_string_value(node)) != json_string_length(node))
-		return refuse(reader, where, what);
-	*text = json_string_value(node);
-	return WEIR_OK;
-}
-
-static weir_status read_flag(const struct reader *reader, const json_t *object, const char *where,
-			     const char *name, bool *value)
-{
-	const json_t *node = json_object_get(object, name);
-	char what[128];
-	*value = json_is_true(node);
-	snprintf(what, sizeof(what), "\"%s\" has to be true or false", name);
-	return node == NULL || json_is_boolean(node) ? WEIR_OK : refuse(reader, where, what);
 }
 
 static bool plain_name(const char *name, size_t limit)
@@ -134,11 +69,11 @@ static const struct {
 	{"date", WEIR_TYPE_DATE}, {"boolean", WEIR_TYPE_BOOLEAN},
 };
 
-static weir_status read_type(const struct reader *reader, const json_t *object, const char *where,
-			     uint32_t *type)
+static weir_status read_type(const struct schema_reader *reader, const json_t *object,
+			     const char *where, uint32_t *type)
 {
 	const char *text = NULL;
-	weir_status status = read_text(reader, object, where, "type", true, &text);
+	weir_status status = schema_read_text(reader, object, where, "type", true, &text);
 	if (status != WEIR_OK)
 		return status;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -147,13 +82,14 @@ static weir_status read_type(const struct reader *reader, const json_t *object, 
 			return WEIR_OK;
 		}
 	}
-	return refuse(reader, where, "\"type\" is one of text, keyword, number, date, boolean");
+	return schema_refuse(reader, where,
+			     "\"type\" is one of text, keyword, number, date, boolean");
 }
 
 /* Flags that make no sense for a type are refused here, so that no plug-in has to think about
  * them. */
-static weir_status read_flags(const struct reader *reader, const json_t *object, const char *where,
-			      struct weir_field *field)
+static weir_status read_flags(const struct schema_reader *reader, const json_t *object,
+			      const char *where, struct weir_field *field)
 {
 	static const struct {
 		const char *name;
@@ -170,7 +106,7 @@ static weir_status read_flags(const struct reader *reader, const json_t *object,
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		bool set;
 		char what[128];
-		weir_status status = read_flag(reader, object, where, flags[i].name, &set);
+		weir_status status = schema_read_flag(reader, object, where, flags[i].name, &set);
 		if (status != WEIR_OK)
 			return status;
 		if (!set)
@@ -180,14 +116,14 @@ static weir_status read_flags(const struct reader *reader, const json_t *object,
 					     : "keyword, number, date and boolean");
 		if ((flags[i].words_only && !words) ||
 		    (flags[i].no_text && field->type == WEIR_TYPE_TEXT))
-			return refuse(reader, where, what);
+			return schema_refuse(reader, where, what);
 		field->flags |= flags[i].flag;
 	}
 	return WEIR_OK;
 }
 
-static weir_status read_boost(const struct reader *reader, const json_t *object, const char *where,
-			      double *boost)
+static weir_status read_boost(const struct schema_reader *reader, const json_t *object,
+			      const char *where, double *boost)
 {
 	const json_t *node = json_object_get(object, "boost");
 	*boost = 1;
@@ -196,15 +132,16 @@ static weir_status read_boost(const struct reader *reader, const json_t *object,
 	if (json_is_integer(node))
 		*boost = strtod(jsondoc_number(reader->document, node, NULL), NULL);
 	if (!json_is_integer(node) || !isfinite(*boost) || *boost <= 0 || *boost > 1000)
-		return refuse(reader, where, "\"boost\" has to be a number above 0, to 1000");
+		return schema_refuse(reader, where,
+				     "\"boost\" has to be a number above 0, to 1000");
 	return WEIR_OK;
 }
 
-static weir_status read_language(const struct reader *reader, const json_t *object,
+static weir_status read_language(const struct schema_reader *reader, const json_t *object,
 				 const char *where, struct owned_field *field)
 {
 	const char *text = NULL;
-	weir_status status = read_text(reader, object, where, "language", false, &text);
+	weir_status status = schema_read_text(reader, object, where, "language", false, &text);
 	if (status != WEIR_OK || text == NULL)
 		return status;
 	if (field->field.type != WEIR_TYPE_TEXT || !stems_know(text))
@@ -216,23 +153,25 @@ static weir_status read_language(const struct reader *reader, const json_t *obje
 	return WEIR_OK;
 }
 
-static weir_status fill_field(const struct reader *reader, const json_t *object, const char *where,
-			      struct owned_field *field, bool *required)
+static weir_status fill_field(const struct schema_reader *reader, const json_t *object,
+			      const char *where, struct owned_field *field, bool *required)
 {
 	static const char *const members[] = {"name",	"type", "language", "boost",   "search",
 					      "filter", "sort", "facet",    "suggest", "required"};
 	const char *name = NULL;
-	weir_status status = only_members(reader, object, where, members, 10);
+	weir_status status = schema_only_members(reader, object, where, members, 10);
 	if (status == WEIR_OK)
-		status = read_text(reader, object, where, "name", true, &name);
+		status = schema_read_text(reader, object, where, "name", true, &name);
 	if (status != WEIR_OK)
 		return status;
 	if (!plain_name(name, SCHEMA_NAME_LIMIT))
-		return refuse(reader, where,
-			      "\"name\" has to be lower camel case, ASCII letters and digits, "
-			      "at most 63");
+		return schema_refuse(
+			reader, where,
+			"\"name\" has to be lower camel case, ASCII letters and digits, "
+			"at most 63");
 	if (strcmp(name, "id") == 0 || strcmp(name, "version") == 0)
-		return refuse(reader, where, "\"id\" and \"version\" are names of Weir's own");
+		return schema_refuse(reader, where,
+				     "\"id\" and \"version\" are names of Weir's own");
 	snprintf(field->name, sizeof(field->name), "%s", name);
 	field->field.name = field->name;
 	status = read_type(reader, object, where, &field->field.type);
@@ -243,17 +182,17 @@ static weir_status fill_field(const struct reader *reader, const json_t *object,
 	if (status == WEIR_OK)
 		status = read_language(reader, object, where, field);
 	if (status == WEIR_OK)
-		status = read_flag(reader, object, where, "required", required);
+		status = schema_read_flag(reader, object, where, "required", required);
 	return status;
 }
 
-static weir_status read_fields(const struct reader *reader, const json_t *root,
+static weir_status read_fields(const struct schema_reader *reader, const json_t *root,
 			       struct schema *schema)
 {
 	const json_t *list = json_object_get(root, "fields");
 	size_t count = json_array_size(list);
 	if (!json_is_array(list) || count == 0 || count > SCHEMA_FIELD_LIMIT)
-		return refuse(reader, "fields", "an array of 1 to 128 fields is needed");
+		return schema_refuse(reader, "fields", "an array of 1 to 128 fields is needed");
 	const struct weir_field **fields = calloc(count, sizeof(*fields));
 	schema->abi->fields = fields;
 	schema->required = calloc(count, sizeof(*schema->required));
@@ -264,7 +203,7 @@ static weir_status read_fields(const struct reader *reader, const json_t *root,
 		const json_t *object = json_array_get(list, i);
 		snprintf(where, sizeof(where), "fields[%zu]", i);
 		if (!json_is_object(object))
-			return refuse(reader, where, "an object is needed");
+			return schema_refuse(reader, where, "an object is needed");
 		struct owned_field *field = calloc(1, sizeof(*field));
 		if (field == NULL)
 			return err_no_memory(reader->error);
@@ -275,74 +214,14 @@ static weir_status read_fields(const struct reader *reader, const json_t *root,
 			return status;
 		for (size_t other = 0; other < i; other++)
 			if (strcasecmp(fields[other]->name, field->name) == 0)
-				return refuse(reader, where, "the name occurs twice");
+				return schema_refuse(reader, where, "the name occurs twice");
 		if (strcasecmp(field->name, schema->id_name) == 0)
-			return refuse(reader, where, "the name is that of the id");
+			return schema_refuse(reader, where, "the name is that of the id");
 	}
 	return WEIR_OK;
 }
 
-static weir_status fill_message(const struct reader *reader, const json_t *object,
-				const char *where, struct schema_message *message)
-{
-	static const char *const members[] = {"type", "topic", "operation"};
-	const char *type = NULL, *topic = NULL, *operation = NULL;
-	weir_status status = only_members(reader, object, where, members, 3);
-	if (status == WEIR_OK)
-		status = read_text(reader, object, where, "type", true, &type);
-	if (status == WEIR_OK)
-		status = read_text(reader, object, where, "topic", true, &topic);
-	if (status == WEIR_OK)
-		status = read_text(reader, object, where, "operation", true, &operation);
-	if (status != WEIR_OK)
-		return status;
-	if (strlen(topic) > 249 || strspn(topic, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW"
-						 "XYZ0123456789._-") != strlen(topic))
-		return refuse(reader, where,
-			      "\"topic\" has ASCII letters, digits, dots, underscores and dashes, "
-			      "at most 249");
-	if (strcmp(operation, "created") == 0)
-		message->operation = SCHEMA_CREATED;
-	else if (strcmp(operation, "updated") == 0)
-		message->operation = SCHEMA_UPDATED;
-	else if (strcmp(operation, "deleted") == 0)
-		message->operation = SCHEMA_DELETED;
-	else
-		return refuse(reader, where, "\"operation\" is created, updated or deleted");
-	message->type = strdup(type);
-	message->topic = strdup(topic);
-	return message->type != NULL && message->topic != NULL ? WEIR_OK
-							       : err_no_memory(reader->error);
-}
-
-static weir_status read_messages(const struct reader *reader, const json_t *root,
-				 struct schema *schema)
-{
-	const json_t *list = json_object_get(root, "messages");
-	size_t count = json_array_size(list);
-	if (!json_is_array(list) || count == 0 || count > MESSAGE_LIMIT)
-		return refuse(reader, "messages", "an array of 1 to 64 messages is needed");
-	schema->messages = calloc(count, sizeof(*schema->messages));
-	if (schema->messages == NULL)
-		return err_no_memory(reader->error);
-	for (size_t i = 0; i < count; i++) {
-		char where[64];
-		const json_t *object = json_array_get(list, i);
-		snprintf(where, sizeof(where), "messages[%zu]", i);
-		if (!json_is_object(object))
-			return refuse(reader, where, "an object is needed");
-		schema->message_count = i + 1;
-		weir_status status = fill_message(reader, object, where, &schema->messages[i]);
-		if (status != WEIR_OK)
-			return status;
-		for (size_t other = 0; other < i; other++)
-			if (strcmp(schema->messages[other].type, schema->messages[i].type) == 0)
-				return refuse(reader, where, "the type occurs twice");
-	}
-	return WEIR_OK;
-}
-
-static weir_status read_limit(const struct reader *reader, const json_t *root, size_t *limit)
+static weir_status read_limit(const struct schema_reader *reader, const json_t *root, size_t *limit)
 {
 	const json_t *node = json_object_get(root, "unknownFieldsLimit");
 	*limit = 65536;
@@ -355,36 +234,39 @@ static weir_status read_limit(const struct reader *reader, const json_t *root, s
 		value = strtoll(jsondoc_number(reader->document, node, NULL), &end, 10);
 	}
 	if (value < 0 || value > (1 << 24) || errno != 0 || *end != '\0')
-		return refuse(reader, "unknownFieldsLimit",
-			      "a number of bytes from 0 to 16777216 is needed");
+		return schema_refuse(reader, "unknownFieldsLimit",
+				     "a number of bytes from 0 to 16777216 is needed");
 	*limit = (size_t)value;
 	return WEIR_OK;
 }
 
-static weir_status read_top(const struct reader *reader, const json_t *root, struct schema *schema)
+static weir_status read_top(const struct schema_reader *reader, const json_t *root,
+			    struct schema *schema)
 {
 	static const char *const members[] = {
 		"name", "id", "nullInUpdate", "unknownFieldsLimit", "messages", "fields"};
 	const char *name = NULL, *id = NULL, *null_in_update = "clear";
 	if (!json_is_object(root))
-		return refuse(reader, "top", "an object is needed");
-	weir_status status = only_members(reader, root, "top", members, 6);
+		return schema_refuse(reader, "top", "an object is needed");
+	weir_status status = schema_only_members(reader, root, "top", members, 6);
 	if (status == WEIR_OK)
-		status = read_text(reader, root, "top", "name", true, &name);
+		status = schema_read_text(reader, root, "top", "name", true, &name);
 	if (status == WEIR_OK)
-		status = read_text(reader, root, "top", "id", true, &id);
+		status = schema_read_text(reader, root, "top", "id", true, &id);
 	if (status == WEIR_OK)
-		status = read_text(reader, root, "top", "nullInUpdate", false, &null_in_update);
+		status = schema_read_text(reader, root, "top", "nullInUpdate", false,
+					  &null_in_update);
 	if (status == WEIR_OK)
 		status = read_limit(reader, root, &schema->unknown_limit);
 	if (status != WEIR_OK)
 		return status;
 	if (!plain_name(name, SCHEMA_NAME_LIMIT) || !plain_name(id, SCHEMA_NAME_LIMIT))
-		return refuse(reader, "top",
-			      "\"name\" and \"id\" have to be lower camel case, ASCII, at most 63");
+		return schema_refuse(
+			reader, "top",
+			"\"name\" and \"id\" have to be lower camel case, ASCII, at most 63");
 	schema->null_in_update_ignored = strcmp(null_in_update, "ignore") == 0;
 	if (!schema->null_in_update_ignored && strcmp(null_in_update, "clear") != 0)
-		return refuse(reader, "top", "\"nullInUpdate\" is \"clear\" or \"ignore\"");
+		return schema_refuse(reader, "top", "\"nullInUpdate\" is \"clear\" or \"ignore\"");
 	schema->abi->name = strdup(name);
 	schema->id_name = strdup(id);
 	return schema->abi->name != NULL && schema->id_name != NULL ? WEIR_OK
@@ -422,13 +304,13 @@ weir_status schema_parse(const char *text, size_t length, const char *origin,
 	if (status != WEIR_OK)
 		return err_set(error, status, "schema %s: %s", origin,
 			       error != NULL ? error->message : "");
-	struct reader reader = {origin, document, error};
+	struct schema_reader reader = {origin, document, error};
 	const json_t *root = jsondoc_root(document);
 	status = read_top(&reader, root, made);
 	if (status == WEIR_OK)
-		status = read_messages(&reader, root, made);
-	if (status == WEIR_OK)
 		status = read_fields(&reader, root, made);
+	if (status == WEIR_OK)
+		status = schema_read_messages(&reader, root, made);
 	if (status == WEIR_OK)
 		status = make_fingerprint(made, error);
 	if (status != WEIR_OK)

@@ -159,7 +159,7 @@ static const struct message_case types[] = {
 	{CREATED, "7", "", {NULL}, "!the value is empty"},
 	{CREATED, "7", "null", {NULL}, "!the value is JSON, but not an object"},
 	{CREATED, "7", "[]", {NULL}, "!the value is JSON, but not an object"},
-	{CREATED, "7", "\"{}\"", {NULL}, "!the value is JSON, but not an object"},
+	{CREATED, "7", "\"{\"", {NULL}, "!the value is JSON, but not an object"},
 	{CREATED, "7", "{\"Title\":\"a\"", {NULL}, "!not JSON at line 1 column 13:"},
 	{CREATED, "7", "{\"Title\":\"\xFF\"}", {NULL}, "!not JSON at line 1 column "},
 	{CREATED, "7", "{\"Title\":\"\\ud800\"}", {NULL}, "!not JSON at line 1 column "},
@@ -508,7 +508,7 @@ END_TEST
 
 START_TEST(null_in_an_update_may_mean_unchanged)
 {
-	schema->null_in_update_ignored = true;
+	schema->messages[1].null_in_update_ignored = true;
 	struct message_case update = {UPDATED,
 				      "7",
 				      "{\"Title\":null,\"City\":\"x\",\"New\":null}",

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ * The members of the event's object: which field each is, and what else they say of the message. */
+#include <string.h>
+#include <strings.h>
+
+#include "event_internal.h"
+#include "moment.h"
+
+/* What Debezium writes in place of a large value that the change did not touch. */
+#define UNCHANGED "__debezium_unavailable_value"
+
+static weir_status refuse(const struct event_decoding *decoding, const char *what)
+{
+	return err_set(decoding->error, WEIR_INVALID, "%s", what);
+}
+
+/* Debezium's rows have columns of any name; versions and times come from its envelope. */
+static bool is_row(const struct event_decoding *decoding)
+{
+	return decoding->envelope.op != '\0';
+}
+
+static weir_status read_version(struct event_decoding *decoding, const json_t *node)
+{
+	int64_t version;
+	size_t length = 0;
+	const char *text = event_text_of(decoding->envelope.data.document, node, &length);
+	if (json_is_null(node) || is_row(decoding) || event_version_is_mapped(decoding))
+		return WEIR_OK;
+	if (text == NULL || !event_parse_version(text, length, &version))
+		return refuse(decoding, "Version in the body is not a 64-bit decimal number");
+	if (!decoding->has_version)
+		decoding->change->version = version;
+	decoding->has_version = true;
+	return WEIR_OK;
+}
+
+static bool is_stamp(enum schema_operation operation, const char *camel)
+{
+	return strcasecmp(camel, operation == SCHEMA_CREATED   ? "createdAt"
+				 : operation == SCHEMA_UPDATED ? "updatedAt"
+							       : "deletedAt") == 0;
+}
+
+/* The message's own time stands in for a version that nobody sent. */
+static weir_status read_stamp(struct event_decoding *decoding, const char *key, const char *camel,
+			      const json_t *node)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer text = BUFFER_INIT;
+	const struct weir_field field = {.name = camel, .type = WEIR_TYPE_DATE};
+	if (!is_stamp(decoding->change->operation, camel) || json_is_null(node) || is_row(decoding))
+		return WEIR_OK;
+	weir_status status = event_value_write(decoding->envelope.data.document, node, &field,
+					       event_member_type(decoding->envelope.types, key),
+					       SCHEMA_AS_IS, &text, decoding->error);
+	if (status != WEIR_OK)
+		return status;
+	if (buffer_failed(&text) ||
+	    !moment_parse(text.data + 1, text.length - 2, &decoding->stamp, NULL))
+		return err_no_memory(decoding->error);
+	decoding->has_stamp = true;
+	return WEIR_OK;
+}
+
+static weir_status count_unknown(struct event_decoding *decoding, size_t bytes)
+{
+	decoding->unknown_bytes += bytes;
+	if (decoding->unknown_bytes <= decoding->schema->unknown_limit)
+		return WEIR_OK;
+	return err_set(decoding->error, WEIR_INVALID,
+		       "fields that the schema does not name have more than %zu bytes "
+		       "(unknownFieldsLimit)",
+		       decoding->schema->unknown_limit);
+}
+
+static bool says_nothing(const struct event_decoding *decoding, const json_t *node)
+{
+	if (json_is_null(node))
+		return decoding->change->operation == SCHEMA_UPDATED &&
+		       (decoding->mapping != NULL ? decoding->mapping->null_in_update_ignored
+						  : decoding->schema->null_in_update_ignored);
+	return is_row(decoding) && json_is_string(node) &&
+	       strcmp(json_string_value(node), UNCHANGED) == 0;
+}
+
+static weir_status add_field(struct event_decoding *decoding, const char *name, int32_t number,
+			     const json_t *node, const json_t *type, enum schema_unit unit)
+{
+	bool clears = json_is_null(node);
+	struct buffer *scratch = decoding->scratch;
+	weir_status status = WEIR_OK;
+	if (says_nothing(decoding, node))
+		return WEIR_OK;
+	buffer_clear(scratch);
+	if (!clears)
+		status = event_value_write(decoding->envelope.data.document, node,
+					   number >= 0 ? decoding->schema->abi->fields[number]
+						       : NULL,
+					   type, unit, scratch, decoding->error);
+	if (status == WEIR_OK && number < 0)
+		status = count_unknown(decoding, strlen(name) + scratch->length);
+	if (status != WEIR_OK)
+		return status;
+	struct event_field *field = &decoding->fields[decoding->field_count];
+	*field = (struct event_field){.number = number, .clears = clears};
+	field->name_length = strlen(name);
+	field->name = arena_copy(decoding->arena, name, field->name_length);
+	field->json_length = scratch->length;
+	field->json = arena_copy(decoding->arena, scratch->length > 0 ? scratch->data : "",
+				 scratch->length);
+	if (buffer_failed(scratch) || field->name == NULL || field->json == NULL)
+		return err_no_memory(decoding->error);
+	decoding->field_count++;
+	return WEIR_OK;
+}
+
+static weir_status read_member(struct event_decoding *decoding, const char *key, const json_t *node)
+{
+	char camel[SCHEMA_NAME_LIMIT];
+	const struct schema *schema = decoding->schema;
+	const struct schema_message *mapping = decoding->mapping;
+	bool mapped_id = mapping != NULL && mapping->id.origin != SCHEMA_NOWHERE;
+	if (!schema_camel(key, strlen(key), camel))
+		return mapping != NULL && mapping->others_ignored
+			       ? WEIR_OK
+			       : err_set(decoding->error, WEIR_INVALID,
+					 "a field's name is empty or longer than 63 bytes: %.80s",
+					 key);
+	if (strcasecmp(camel, schema->id_name) == 0)
+		return mapped_id ? WEIR_OK
+				 : event_read_id(decoding,
+						 &(struct event_node){
+							 decoding->envelope.data.document, node});
+	if (strcasecmp(camel, "id") == 0) {
+		decoding->plain_id = node;
+		return WEIR_OK;
+	}
+	if (strcasecmp(camel, "version") == 0)
+		return read_version(decoding, node);
+	weir_status status = read_stamp(decoding, key, camel, node);
+	if (status != WEIR_OK || decoding->change->operation == SCHEMA_DELETED ||
+	    (mapping != NULL && mapping->others_ignored))
+		return status;
+	int32_t number = schema_find(schema, key, strlen(key));
+	return add_field(decoding, number >= 0 ? schema->abi->fields[number]->name : camel, number,
+			 node, event_member_type(decoding->envelope.types, key), SCHEMA_AS_IS);
+}
+
+/* Does the pointer lead through that member of the object? */
+static bool leads_through(const char *pointer, const json_t *object, const json_t *node)
+{
+	char first[JSON_POINTER_LIMIT];
+	size_t length = *pointer == '/' ? 1 + strcspn(pointer + 1, "/") : 0;
+	memcpy(first, pointer, length);
+	first[length] = '\0';
+	return length > 0 && json_find(object, first) == node;
+}
+
+/* Members that the schema's pointers lead to, or through, are not read as fields of their own
+ * name. */
+static bool is_mapped(const struct event_decoding *decoding, const json_t *node)
+{
+	const struct schema_message *mapping = decoding->mapping;
+	const json_t *object = decoding->envelope.data.node;
+	if (mapping == NULL)
+		return false;
+	if (mapping->id.origin == SCHEMA_DATA && leads_through(mapping->id.place, object, node))
+		return true;
+	for (size_t i = 0; i < mapping->field_count; i++)
+		if (leads_through(mapping->fields[i].pointer, object, node))
+			return true;
+	return false;
+}
+
+static weir_status read_mapped_fields(struct event_decoding *decoding)
+{
+	const struct schema_message *mapping = decoding->mapping;
+	const struct event_envelope *envelope = &decoding->envelope;
+	if (mapping == NULL || decoding->change->operation == SCHEMA_DELETED)
+		return WEIR_OK;
+	for (size_t i = 0; i < mapping->field_count; i++) {
+		const struct schema_mapped_field *mapped = &mapping->fields[i];
+		const json_t *node = json_find(envelope->data.node, mapped->pointer);
+		if (node == NULL)
+			continue;
+		const json_t *type =
+			*mapped->pointer == '/'
+				? event_member_type(envelope->types, mapped->pointer + 1)
+				: NULL;
+		weir_status status =
+			add_field(decoding, decoding->schema->abi->fields[mapped->field]->name,
+				  mapped->field, node, type, mapped->unit);
+		if (status != WEIR_OK)
+			return status;
+	}
+	return WEIR_OK;
+}
+
+/* By name; of a name that occurs in two styles the last counts. */
+static void sort_fields(struct event_decoding *decoding)
+{
+	size_t kept = 0;
+	/* Insertion keeps equal names in their order; there are about a dozen fields. */
+	for (size_t i = 1; i < decoding->field_count; i++) {
+		struct event_field field = decoding->fields[i];
+		size_t at = i;
+		for (; at > 0 && strcmp(decoding->fields[at - 1].name, field.name) > 0; at--)
+			decoding->fields[at] = decoding->fields[at - 1];
+		decoding->fields[at] = field;
+	}
+	for (size_t i = 0; i < decoding->field_count; i++) {
+		if (kept > 0 &&
+		    strcmp(decoding->fields[kept - 1].name, decoding->fields[i].name) == 0)
+			kept--;
+		decoding->fields[kept++] = decoding->fields[i];
+	}
+	decoding->change->fields = decoding->fields;
+	decoding->change->field_count = kept;
+}
+
+weir_status event_body_read(struct event_decoding *decoding)
+{
+	json_t *object = (json_t *)decoding->envelope.data.node;
+	size_t count = json_object_size(object);
+	if (count > EVENT_MEMBER_LIMIT)
+		return refuse(decoding, "the value has more than 1000 members");
+	if (decoding->mapping != NULL)
+		count += decoding->mapping->field_count;
+	decoding->fields = arena_allocate(decoding->arena, (count + 1) * sizeof(*decoding->fields));
+	if (decoding->fields == NULL)
+		return err_no_memory(decoding->error);
+	weir_status status = WEIR_OK;
+	for (void *at = json_object_iter(object); at != NULL && status == WEIR_OK;
+	     at = json_object_iter_next(object, at))
+		if (!is_mapped(decoding, json_object_iter_value(at)))
+			status = read_member(decoding, json_object_iter_key(at),
+					     json_object_iter_value(at));
+	if (status == WEIR_OK)
+		status = read_mapped_fields(decoding);
+	if (status != WEIR_OK)
+		return status;
+	sort_fields(decoding);
+	bool mapped_id =
+		decoding->mapping != NULL && decoding->mapping->id.origin != SCHEMA_NOWHERE;
+	if (decoding->plain_id == NULL || decoding->has_id || mapped_id)
+		return WEIR_OK;
+	return event_read_id(decoding, &(struct event_node){decoding->envelope.data.document,
+							    decoding->plain_id});
+}
