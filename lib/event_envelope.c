@@ -139,10 +139,14 @@ static weir_status open_connect(struct event_envelope *envelope, struct weir_err
 	return take_object(envelope, payload, "the payload", outer, error);
 }
 
-/* A media type that is JSON, "application/json; charset=utf-8" or "application/vnd.x+json". */
+/* A media type that is JSON, "application/json; charset=utf-8" or "application/vnd.x+json", or that
+ * says nothing. */
 static bool is_json_type(const char *text, size_t length)
 {
+	static const char bytes[] = "application/octet-stream";
 	size_t end = 0;
+	if (length >= sizeof(bytes) - 1 && strncasecmp(text, bytes, sizeof(bytes) - 1) == 0)
+		return true;
 	while (end < length && text[end] != ';' && text[end] != ' ')
 		end++;
 	return end >= 5 && strncasecmp(text + end - 4, "json", 4) == 0 &&
