@@ -416,6 +416,58 @@ START_TEST(escapes_read_back)
 }
 END_TEST
 
+/* The examples of RFC 6901, and what leads nowhere. */
+START_TEST(pointers_lead_to_a_node)
+{
+	static const char text[] = "{\"foo\": [\"bar\", \"baz\"], \"\": 0, \"a/b\": 1, \"c%d\": 2, "
+				   "\"m~n\": 8, \"~1\": 9, \"o\": {\"foo\": {\"\": true}}}";
+	static const char *const found[][2] = {
+		{"/foo", "[\"bar\",\"baz\"]"},
+		{"/foo/0", "\"bar\""},
+		{"/foo/1", "\"baz\""},
+		{"/", "0"},
+		{"/a~1b", "1"},
+		{"/c%d", "2"},
+		{"/m~0n", "8"},
+		{"/~01", "9"},
+		{"/o/foo/", "true"},
+	};
+	static const char *const nowhere[] = {"/foo/2",	 "/foo/-",	    "/foo/01", "/foo/",
+					      "/foo/1x", "/foo/9999999999", "/bar",    "/o/bar",
+					      "//",	 "/a~1b/x"};
+	JSONDOC_SCOPED struct jsondoc *document = NULL;
+	WEIR_CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
+	ck_assert_int_eq(jsondoc_parse(text, strlen(text), &document, &error), WEIR_OK);
+	ck_assert_ptr_eq(json_find(jsondoc_root(document), ""), jsondoc_root(document));
+	for (size_t i = 0; i < COUNT(found); i++) {
+		const json_t *node = json_find(jsondoc_root(document), found[i][0]);
+		ck_assert_msg(node != NULL, "%s", found[i][0]);
+		buffer_clear(&out);
+		jsondoc_canonical(document, node, &out);
+		ck_assert_str_eq(out.data, found[i][1]);
+	}
+	for (size_t i = 0; i < COUNT(nowhere); i++)
+		ck_assert_msg(json_find(jsondoc_root(document), nowhere[i]) == NULL, "%s",
+			      nowhere[i]);
+	ck_assert_ptr_null(json_find(NULL, "/a"));
+}
+END_TEST
+
+START_TEST(pointers_begin_with_a_slash)
+{
+	char text[JSON_POINTER_LIMIT + 1];
+	ck_assert(json_is_pointer("") && json_is_pointer("/") && json_is_pointer("/a~0~1/b"));
+	ck_assert(!json_is_pointer("a") && !json_is_pointer("#/a") && !json_is_pointer("/~") &&
+		  !json_is_pointer("/~2"));
+	memset(text, '/', sizeof(text));
+	text[JSON_POINTER_LIMIT] = '\0';
+	ck_assert(!json_is_pointer(text));
+	text[JSON_POINTER_LIMIT - 1] = '\0';
+	ck_assert(json_is_pointer(text));
+	ck_assert_ptr_null(json_find(NULL, text));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *cases = tcase_create("json");
@@ -431,5 +483,7 @@ int main(void)
 	tcase_add_test(cases, the_writer_puts_the_commas);
 	tcase_add_test(cases, dotnet_escapes);
 	tcase_add_test(cases, escapes_read_back);
+	tcase_add_test(cases, pointers_lead_to_a_node);
+	tcase_add_test(cases, pointers_begin_with_a_slash);
 	return suite_run(cases, "json");
 }

@@ -154,6 +154,96 @@ START_TEST(messages_are_checked)
 }
 END_TEST
 
+/* What the second message says beside type, topic and operation. */
+static const char *const wrong_mappings[][2] = {
+	{"\"formt\": \"auto\"", "messages[1]: unknown member \"formt\"; did you mean \"format\"?"},
+	{"\"format\": \"avro\"",
+	 "messages[1]: \"format\" is auto, plain, cloudevents, debezium, outbox or connect"},
+	{"\"format\": 5", "messages[1]: \"format\" is auto, plain"},
+	{"\"nullInUpdate\": true", "messages[1]: \"nullInUpdate\" is clear or ignore"},
+	{"\"nullValue\": \"keep\"", "messages[1]: \"nullValue\" is delete or ignore"},
+	{"\"others\": \"drop\"", "messages[1]: \"others\" is keep or ignore"},
+	{"\"key\": true", "messages[1]: \"key\" is false or a JSON pointer into the key"},
+	{"\"key\": \"id\"", "messages[1]: \"key\" has to be a JSON pointer such as "
+			    "\"/order/name\", at most 255 bytes"},
+	{"\"data\": \"order\"", "messages[1]: \"data\" has to be a JSON pointer"},
+	{"\"data\": \"/a~2\"", "messages[1]: \"data\" has to be a JSON pointer"},
+	{"\"data\": \"/a\\u0000\"", "messages[1]: \"data\" has to be a JSON pointer"},
+	{"\"data\": 5", "messages[1]: \"data\" has to be a JSON pointer"},
+	{"\"id\": \"/id\"", "messages[1].id: an object with one of \"pointer\", \"envelope\" and "
+			    "\"header\" is needed"},
+	{"\"id\": {}", "messages[1].id: an object with one of"},
+	{"\"id\": {\"pointer\": \"/a\", \"header\": \"b\"}",
+	 "messages[1].id: an object with one of"},
+	{"\"id\": {\"pointer\": \"/a\", \"unit\": \"ms\"}",
+	 "messages[1].id: unknown member \"unit\""},
+	{"\"typeFrom\": {\"header\": \"\"}",
+	 "messages[1].typeFrom: \"header\" has to be a string that is not empty"},
+	{"\"version\": {\"pointer\": \"a\"}",
+	 "messages[1].version: \"pointer\" has to be a JSON pointer"},
+	{"\"version\": {\"envelope\": 5}",
+	 "messages[1].version: \"envelope\" has to be a JSON pointer"},
+	{"\"version\": {\"pointer\": \"/a\", \"unit\": \"days\"}",
+	 "messages[1].version: \"unit\" is number, s, ms, us, ns or date"},
+	{"\"fields\": []",
+	 "messages[1].fields: an object of field names and JSON pointers is needed"},
+	{"\"fields\": {\"txt\": \"/a\"}", "messages[1].fields: the schema has no field \"txt\""},
+	{"\"fields\": {\"text\": \"a\"}", "messages[1].fields: \"text\" has to be a JSON pointer"},
+	{"\"fields\": {\"text\": {\"unit\": \"ms\"}}",
+	 "messages[1].fields: \"unit\" is for date fields"},
+	{"\"fields\": {\"text\": {}}", "messages[1].fields: \"text\" has to be a JSON pointer"},
+	{"\"fields\": {\"text\": {\"pointer\": \"/a\", \"unit\": \"hours\"}}",
+	 "messages[1].fields: \"unit\" is days, s, ms, us or ns"},
+	{"\"format\": \"plain\", \"topic\": \"notes\"",
+	 "messages[1]: messages of one topic have the same \"format\", \"typeFrom\", \"key\" and "
+	 "\"nullValue\""},
+	{"\"key\": false, \"topic\": \"notes\"", "messages[1]: messages of one topic have"},
+	{"\"nullValue\": \"ignore\", \"topic\": \"notes\"",
+	 "messages[1]: messages of one topic have"},
+	{"\"typeFrom\": {\"header\": \"x\"}, \"topic\": \"notes\"",
+	 "messages[1]: messages of one topic have"},
+};
+
+START_TEST(mappings_are_checked)
+{
+	char text[1000], wanted[300];
+	snprintf(text, sizeof(text),
+		 "{" TOP "\"messages\": [{\"type\": \"Noted\", \"topic\": \"notes\", "
+		 "\"operation\": \"created\"}, {\"type\": \"A\", \"topic\": \"a\", "
+		 "\"operation\": \"updated\", %s}]," FIELDS "}",
+		 wrong_mappings[_i][0]);
+	snprintf(wanted, sizeof(wanted), "schema notes.json: %s", wrong_mappings[_i][1]);
+	expect_refused(text, wanted);
+}
+END_TEST
+
+/* What is said of messages is nothing to an index. */
+START_TEST(mappings_are_no_part_of_the_fingerprint)
+{
+	static const char mapped[] =
+		"{" TOP "\"messages\": [{\"type\": \"Noted\", \"topic\": \"notes\", "
+		"\"operation\": \"updated\", \"format\": \"debezium\", \"key\": \"/a\", "
+		"\"nullValue\": \"ignore\", \"nullInUpdate\": \"ignore\", \"data\": \"/b\", "
+		"\"others\": \"ignore\", \"typeFrom\": {\"header\": \"x\"}, \"id\": "
+		"{\"pointer\": \"/c\"}, \"version\": {\"envelope\": \"/d\", \"unit\": \"ms\"}, "
+		"\"fields\": {\"text\": \"\"}}]," FIELDS "}";
+	struct schema *plain = NULL, *other = NULL;
+	ck_assert_int_eq(parse("{" TOP MESSAGES "," FIELDS "}", &plain), WEIR_OK);
+	ck_assert_msg(parse(mapped, &other) == WEIR_OK, "%s", error.message);
+	ck_assert_str_eq(plain->abi->fingerprint, other->abi->fingerprint);
+	const struct schema_message *message = &other->messages[0];
+	ck_assert_int_eq(message->format, SCHEMA_DEBEZIUM);
+	ck_assert(message->null_in_update_ignored && message->null_value_ignored &&
+		  message->others_ignored && !message->key_ignored);
+	ck_assert_str_eq(message->key, "/a");
+	ck_assert_str_eq(message->data, "/b");
+	ck_assert_int_eq(message->version.origin, SCHEMA_ENVELOPE);
+	ck_assert_int_eq(message->version.unit, SCHEMA_MILLISECONDS);
+	schema_destroy(plain);
+	schema_destroy(other);
+}
+END_TEST
+
 /* The second field, behind a good one. */
 static const char *const wrong_fields[][2] = {
 	{"5", "fields[1]: an object is needed"},
@@ -387,6 +477,8 @@ int main(void)
 	tcase_add_test(cases, what_is_left_out_has_a_default);
 	tcase_add_loop_test(cases, the_top_is_checked, 0, (int)COUNT(wrong_tops));
 	tcase_add_loop_test(cases, messages_are_checked, 0, (int)COUNT(wrong_messages));
+	tcase_add_loop_test(cases, mappings_are_checked, 0, (int)COUNT(wrong_mappings));
+	tcase_add_test(cases, mappings_are_no_part_of_the_fingerprint);
 	tcase_add_loop_test(cases, fields_are_checked, 0, (int)COUNT(wrong_fields));
 	tcase_add_test(cases, all_flags_that_make_sense);
 	tcase_add_test(cases, there_is_a_limit_of_fields);
