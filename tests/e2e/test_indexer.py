@@ -138,7 +138,7 @@ BAD = {
     "wrong date": (b'{"EventId": "a", "Title": "x", "StartDate": "soon"}', {}, "startDate"),
     "bad version": (b'{"EventId": "a", "Title": "x"}', {"Version": "new"}, "Version"),
     "not UTF-8": (b'{"EventId": "a", "Title": "\xff"}', {}, "not JSON"),
-    "Schema Registry": (b'\x00\x00\x00\x00\x07{"EventId": "a"}', {}, "not JSON"),
+    "Avro": (b"\x00\x00\x00\x00\x07\x02a", {}, "Schema Registry framing (schema 7)"),
 }
 
 
