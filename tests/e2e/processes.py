@@ -150,7 +150,9 @@ class Kafka(Process):
             f"log.dirs={self.folder / 'data'}", "offsets.topic.replication.factor=1",
             "offsets.topic.num.partitions=1", "transaction.state.log.replication.factor=1",
             "transaction.state.log.min.isr=1", "num.partitions=3",
-            "group.initial.rebalance.delay.ms=0", "auto.create.topics.enable=false", ""]))
+            "group.initial.rebalance.delay.ms=0", "auto.create.topics.enable=false",
+            # a killed broker is taken back when its old session has timed out
+            "broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200", ""]))
         java = ["java", f"-Xms{heap}", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1",
                 "-cp", f"{KAFKA_JARS}/*"]
         cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # "-" would be an option
