@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# run.sh SECONDS: runs every fuzzer, SECONDS in all, half of them the query language's. What they
-# learn stays in build-fuzz/corpus; inputs that break something go to build-fuzz/findings.
+# run.sh SECONDS: runs every fuzzer, SECONDS of processor time in all, half of them the query language's,
+# beside the others. What they learn stays in build-fuzz/corpus; inputs that break something go to
+# build-fuzz/findings.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:?run.sh SECONDS}
 build=$PWD/build-fuzz
-child=
-trap '[ -z "$child" ] || { kill "$child"; wait "$child"; } 2> /dev/null || true' EXIT
+trap 'children=$(jobs -p); [ -z "$children" ] || { kill $children; wait $children; } 2> /dev/null || true' EXIT
 trap 'exit 130' INT TERM HUP
 
 if [ ! -e "$build/build.ninja" ]; then
@@ -40,9 +40,7 @@ run_fuzzer() { # prints one line; not 0: it found something
 	"$build/tests/fuzz/fuzz_$name" "${options[@]}" -max_total_time="$(share "$name")" -max_len=5000 \
 		-timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
 		-artifact_prefix="$build/findings/$name-" "$build/corpus/$name" "${seeds[@]}" > "$log" 2>&1 &
-	child=$!
-	wait "$child" || status=$?
-	child=
+	wait $! || status=$?
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 	if [ "$status" = 0 ]; then
 		echo "fuzz_$name: $(share "$name") s, ${runs:-0} runs, nothing found"
@@ -53,8 +51,18 @@ run_fuzzer() { # prints one line; not 0: it found something
 	return "$status"
 }
 
+run_others() {
+	local failed=0
+	trap 'kill $(jobs -p) 2> /dev/null; exit 130' TERM
+	for name in "${names[@]}"; do
+		[ "$name" = query ] || run_fuzzer "$name" || failed=1
+	done
+	return $failed
+}
+
 failed=0
-for name in "${names[@]}"; do
-	run_fuzzer "$name" || failed=1
-done
+run_others &
+others_pid=$!
+run_fuzzer query || failed=1
+wait "$others_pid" || failed=1
 exit $failed
