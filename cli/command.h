@@ -22,6 +22,7 @@ int command_load(int argc, char **argv);
 int command_search(int argc, char **argv);
 int command_lag(int argc, char **argv);
 int command_tail(int argc, char **argv);
+int command_dlq(int argc, char **argv);
 int command_topics(int argc, char **argv);
 int command_plugin(int argc, char **argv);
 int command_config(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct {
 	{"search", "asks searchd: a table on a terminal, else JSON", command_search},
 	{"lag", "how far the index is behind the log, a line per partition", command_lag},
 	{"tail", "follows the topics, one line per message", command_tail},
+	{"dlq", "list, show, replay, drop: messages that could not be indexed", command_dlq},
 	{"topics", "create, list: the topics that Weir uses", command_topics},
 	{"verify", "compares the store with the index, and repairs the index", command_verify},
 	{"rebuild",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "event.h"
+#include "letter.h"
 #include "log.h"
 #include "metrics.h"
 #include "moment.h"
@@ -154,6 +155,29 @@ static weir_status read_headers(const rd_kafka_message_t *message, struct event_
 	return WEIR_OK;
 }
 
+/* Of a dead letter that was replayed, the first message's timestamp decides its order; its own is
+ * that of the replay. Microseconds. */
+static int64_t order_timestamp(int64_t own, const struct event_header *headers, size_t count)
+{
+	bool replayed = false;
+	int64_t found = own;
+	for (size_t i = 0; i < count; i++) {
+		char text[24], *end;
+		replayed = replayed || strcmp(headers[i].name, LETTER_REPLAYED) == 0;
+		if (strcmp(headers[i].name, LETTER_ORIGINAL_TIMESTAMP) != 0 ||
+		    headers[i].value == NULL || headers[i].length >= sizeof(text))
+			continue;
+		memcpy(text, headers[i].value, headers[i].length);
+		text[headers[i].length] = '\0';
+		long long milliseconds = strtoll(text, &end, 10);
+		if (end != text && *end == '\0')
+			found = milliseconds < 0 || milliseconds > INT64_MAX / 1000
+					? INT64_MIN
+					: milliseconds * 1000;
+	}
+	return replayed ? found : own;
+}
+
 static weir_status decode_item(struct applier *applier, struct item *item, struct weir_error *error)
 {
 	const rd_kafka_message_t *from = item->message;
@@ -176,6 +200,7 @@ static weir_status decode_item(struct applier *applier, struct item *item, struc
 	};
 	weir_status status = read_headers(from, &headers, &message.header_count, error);
 	message.headers = headers;
+	message.timestamp = order_timestamp(message.timestamp, headers, message.header_count);
 	enum event_outcome outcome = EVENT_CHANGE;
 	const char *unknown_type = NULL;
 	if (status == WEIR_OK)

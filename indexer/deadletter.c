@@ -6,8 +6,10 @@
 
 #include "daemon.h"
 #include "kafka.h"
+#include "letter.h"
 #include "log.h"
 #include "metrics.h"
+#include "moment.h"
 #include "stop_point.h"
 
 struct deadletters {
@@ -15,14 +17,9 @@ struct deadletters {
 	const char *topic;
 	struct metric *total;
 	struct log_once away;
+	int64_t wait_until; /* moment_monotonic: after a failure, before it is tried again */
 };
-
-/* The broker will not take it whole: half of the value each time, in the end nothing but ours. */
-static void cut_letter(struct deadletter *letter)
-{
-	letter->bare = letter->cut == 0;
-	letter->cut /= 2;
-}
+#define RETRY_WAIT INT64_C(200000)
 
 static void note_failure(struct deadletters *deadletters, rd_kafka_resp_err_t failure)
 {
@@ -31,6 +28,21 @@ static void note_failure(struct deadletters *deadletters, rd_kafka_resp_err_t fa
 			  rd_kafka_err2name(failure));
 	health_set_bad("dead_letters", "dead letters do not reach %s: %s", deadletters->topic,
 		       rd_kafka_err2str(failure));
+	deadletters->wait_until = moment_monotonic() + RETRY_WAIT;
+}
+
+/* The broker will not take it whole: half of the value each time, then nothing but ours. When that
+ * is too much, it is for somebody to raise the limit, and then for the whole. */
+static void cut_letter(struct deadletters *deadletters, struct deadletter *letter)
+{
+	if (letter->bare) {
+		note_failure(deadletters, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+		letter->bare = false;
+		letter->cut = letter->message->len;
+		return;
+	}
+	letter->bare = letter->cut == 0;
+	letter->cut /= 2;
 }
 
 static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *report, void *opaque)
@@ -45,7 +57,7 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *report, vo
 	}
 	letter->state = DEADLETTER_NEW;
 	if (report->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-		cut_letter(letter);
+		cut_letter(deadletters, letter);
 	else
 		note_failure(deadletters, report->err);
 }
@@ -124,18 +136,18 @@ static rd_kafka_headers_t *make_headers(const struct deadletter *letter)
 		headers = rd_kafka_headers_copy(original);
 	else
 		headers = rd_kafka_headers_new(8);
-	rd_kafka_header_add(headers, "weir-error", -1, letter->reason, -1);
-	rd_kafka_header_add(headers, "weir-topic", -1, rd_kafka_topic_name(message->rkt), -1);
+	rd_kafka_header_add(headers, LETTER_ERROR, -1, letter->reason, -1);
+	rd_kafka_header_add(headers, LETTER_TOPIC, -1, rd_kafka_topic_name(message->rkt), -1);
 	snprintf(number, sizeof(number), "%d", message->partition);
-	rd_kafka_header_add(headers, "weir-partition", -1, number, -1);
+	rd_kafka_header_add(headers, LETTER_PARTITION, -1, number, -1);
 	snprintf(number, sizeof(number), "%lld", (long long)message->offset);
-	rd_kafka_header_add(headers, "weir-offset", -1, number, -1);
+	rd_kafka_header_add(headers, LETTER_OFFSET, -1, number, -1);
 	snprintf(number, sizeof(number), "%lld",
 		 (long long)rd_kafka_message_timestamp(message, &type));
-	rd_kafka_header_add(headers, "weir-timestamp", -1, number, -1);
+	rd_kafka_header_add(headers, LETTER_TIMESTAMP, -1, number, -1);
 	if (letter->cut < message->len || letter->bare) {
 		snprintf(number, sizeof(number), "%zu", message->len);
-		rd_kafka_header_add(headers, "weir-truncated", -1, number, -1);
+		rd_kafka_header_add(headers, LETTER_TRUNCATED, -1, number, -1);
 	}
 	return headers;
 }
@@ -158,7 +170,7 @@ static void send_letter(struct deadletters *deadletters, struct deadletter *lett
 	}
 	rd_kafka_headers_destroy(headers);
 	if (failure == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-		cut_letter(letter);
+		cut_letter(deadletters, letter);
 	else
 		note_failure(deadletters, failure);
 }
@@ -170,7 +182,8 @@ bool deadletters_deliver(struct deadletters *deadletters, struct deadletter *con
 	if (deadletters->producer == NULL)
 		return true;
 	for (size_t i = 0; i < count; i++) {
-		if (letters[i]->state == DEADLETTER_NEW)
+		if (letters[i]->state == DEADLETTER_NEW &&
+		    moment_monotonic() >= deadletters->wait_until)
 			send_letter(deadletters, letters[i]);
 		if (letters[i]->state == DEADLETTER_ACKNOWLEDGED)
 			done++;

@@ -101,17 +101,16 @@ def test_wrong_use_is_one_line_and_status_2(arguments, words, tmp_path):
     assert words in refused(2, *arguments, cwd=tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [[], ["dlq", "list"], ["serch"], ["--nosuch"]])
+@pytest.mark.parametrize("arguments", [[], ["fly", "far"], ["serch"], ["--nosuch"]])
 def test_unknown_commands_get_the_list(arguments):
     done = weir(*arguments, check=False)
     assert done.returncode == 2
-    for name in ("up", "load", "search", "lag", "tail", "topics", "verify", "plugin", "config"):
+    for name in ("up", "load", "search", "lag", "tail", "dlq", "topics", "verify", "plugin", "config"):
         assert f"\n  {name} " in done.stderr
-    assert "dlq " not in done.stderr.split("\n", 1)[1]
     assert "did you mean search" in done.stderr or arguments != ["serch"]
 
 
-@pytest.mark.parametrize("command", ["up", "load", "search", "lag", "tail", "topics", "verify", "plugin", "config"])
+@pytest.mark.parametrize("command", ["up", "load", "search", "lag", "tail", "dlq", "topics", "verify", "plugin", "config"])
 def test_every_command_has_help(command):
     shown = weir(command, "--help").stdout
     assert shown.startswith(f"weir {command}")

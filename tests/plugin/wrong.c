@@ -174,10 +174,35 @@ static weir_status wrong_fetch(weir_instance *instance, const char *const *ids,
 				       error);
 }
 
+static int beyond_limit(const struct weir_document *document)
+{
+	return memmem(document->state, document->state_length, "too much", 8) != NULL;
+}
+
+static weir_status apply_within_limit(weir_instance *instance,
+				      const struct weir_document *const *documents, size_t count,
+				      struct weir_verdict *const *verdicts,
+				      struct weir_error *error)
+{
+	weir_status status = WEIR_OK;
+	for (size_t i = 0; i < count && status == WEIR_OK; i++) {
+		if (!beyond_limit(documents[i])) {
+			status = instance->engine->apply(instance->inner, &documents[i], 1,
+							 &verdicts[i], error);
+			continue;
+		}
+		verdicts[i]->kind = WEIR_REJECTED;
+		snprintf(verdicts[i]->reason, sizeof(verdicts[i]->reason), "it is too much");
+	}
+	return status;
+}
+
 static weir_status wrong_apply(weir_instance *instance,
 			       const struct weir_document *const *documents, size_t count,
 			       struct weir_verdict *const *verdicts, struct weir_error *error)
 {
+	if (has(instance, "has a limit"))
+		return apply_within_limit(instance, documents, count, verdicts, error);
 	weir_status status =
 		instance->engine->apply(instance->inner, documents, count, verdicts, error);
 	if (has(instance, "accepts everything"))
