@@ -107,20 +107,6 @@ def test_kills_of_the_node_during_a_load(kafka, own_opensearch, make):
     assert system.search(q="concert", sort="-price", limit=1)["hits"][0]["event"]["price"] == sent - 1
 
 
-@pytest.mark.slow
-def test_kills_of_the_indexer_during_a_load(kafka, opensearch, make):
-    system = start(make(opensearch.url))
-    sender = threading.Thread(target=send, args=(kafka, 0, 8000))
-    sender.start()
-    for share in (1000, 2500, 5000):
-        wait_for(lambda: (system.total() or 0) > share, f"{share} events")
-        system.indexer.kill()
-        system.indexer.start()
-    sender.join()
-    system.wait_total(8000)
-    assert not dead_letters(kafka)
-
-
 def test_a_slow_node_is_waited_for(kafka, opensearch, make):
     proxy = Proxy(opensearch)
     try:

@@ -253,12 +253,12 @@ def check_kept(client, load):
 def test_kafka_killed_and_started_during_writes_loses_and_reorders_nothing(own_kafka, make_client):
     client = make_client(own_kafka.brokers).start()
     load = Load(client.base)
-    for _ in range(3):
+    for _ in range(2):
         before = load.count()
-        wait_for(lambda: load.count() > before + 400, "writes while Kafka is there")
+        wait_for(lambda: load.count() > before + 200, "writes while Kafka is there")
         own_kafka.kill()
         before = load.count()
-        wait_for(lambda: load.count() > before + 400, "writes while Kafka is away")
+        wait_for(lambda: load.count() > before + 200, "writes while Kafka is away")
         assert client.daemon.ready()
         own_kafka.start()
     load.end()

@@ -117,6 +117,7 @@ def load_of(count):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", ["xapian", "opensearch"], indirect=True)  # the others: test_crash.py
 def test_kills_at_any_moment_of_a_load(own_kafka, make_system, engine):
     """A writer that tries again until every event is acknowledged; meanwhile everything dies in turn."""
     system = make_system(own_kafka.brokers, **engine).start()
