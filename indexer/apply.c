@@ -33,6 +33,8 @@ struct position {
 	const char *topic; /* of the first message there; borrowed for the run */
 	int32_t partition;
 	int64_t next_offset, timestamp;
+	const rd_kafka_message_t *last; /* likewise */
+	struct log_marks marks;
 };
 
 struct applier {
@@ -242,8 +244,11 @@ static weir_status note_position(struct applier *applier, const rd_kafka_message
 	if (i == applier->position_count)
 		applier->position_count++;
 	applier->positions[i] =
-		(struct position){topic, message->partition, message->offset + 1,
-				  milliseconds < 0 ? INT64_MIN : milliseconds * 1000};
+		(struct position){.topic = topic,
+				  .partition = message->partition,
+				  .next_offset = message->offset + 1,
+				  .timestamp = milliseconds < 0 ? INT64_MIN : milliseconds * 1000,
+				  .last = message};
 	return WEIR_OK;
 }
 
@@ -501,15 +506,20 @@ static weir_status commit(struct applier *applier, struct weir_error *error)
 	size_t count = applier->position_count;
 	WEIR_FREE struct weir_position *positions = calloc(count + 1, sizeof(*positions));
 	WEIR_FREE const struct weir_position **pointers = calloc(count + 1, sizeof(*pointers));
-	if (positions == NULL || pointers == NULL)
+	WEIR_FREE char(*topic_ids)[LOG_MARKS_SIZE] = calloc(count + 1, sizeof(*topic_ids));
+	if (positions == NULL || pointers == NULL || topic_ids == NULL)
 		return err_no_memory(error);
 	for (size_t i = 0; i < count; i++) {
+		struct position *at = &applier->positions[i];
+		struct log_mark last = log_mark_of(at->last);
+		at->marks = progress_marks(applier->options.progress, at->topic, at->partition);
+		log_marks_move(&at->marks, &last);
 		positions[i] = (struct weir_position){
 			.cluster = progress_cluster(applier->options.progress),
-			.topic = applier->positions[i].topic,
-			.topic_id = "",
-			.partition = applier->positions[i].partition,
-			.next_offset = applier->positions[i].next_offset,
+			.topic = at->topic,
+			.topic_id = log_marks_write(&at->marks, topic_ids[i]),
+			.partition = at->partition,
+			.next_offset = at->next_offset,
 		};
 		pointers[i] = &positions[i];
 	}
@@ -572,7 +582,7 @@ weir_status applier_run(struct applier *applier, struct batch *batch, size_t fro
 	for (size_t i = 0; i < applier->position_count; i++)
 		progress_committed(applier->options.progress, applier->positions[i].topic,
 				   applier->positions[i].partition,
-				   applier->positions[i].next_offset,
+				   applier->positions[i].next_offset, &applier->positions[i].marks,
 				   applier->positions[i].timestamp);
 	return WEIR_OK;
 }

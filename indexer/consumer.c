@@ -18,12 +18,13 @@ struct consumer {
 	const struct schema *schema;
 	struct progress *progress;
 	bool shared, subscribed, closing;
-	unsigned generation; /* of progress, that is assigned */
+	unsigned generation, rewinds; /* of progress, that are assigned */
 	bool paused;
 	bool silent;	    /* commits no offsets of the group: [indexer] beside */
 	bool revoked, lost; /* told by the group, and not yet answered */
 	rd_kafka_topic_partition_list_t *assigned; /* likewise; NULL: none */
 	rd_kafka_topic_partition_list_t *ends;	   /* met, and not yet told */
+	rd_kafka_topic_partition_list_t *stuck;	   /* likewise */
 	struct metric *errors;
 };
 
@@ -33,9 +34,9 @@ static weir_status configure(const struct config *config, bool shared, rd_kafka_
 	static const char *const settings[][2] = {
 		{"enable.auto.commit", "false"},
 		{"enable.auto.offset.store", "false"},
-		/* A position that the log no longer has: from the log's beginning, and versions
-		 * make what is read again harmless. */
-		{"auto.offset.reset", "earliest"},
+		/* A position that the log no longer has: progress finds out what was lost, or
+		 * whether it is another log, and says where to go on. */
+		{"auto.offset.reset", "error"},
 		{"enable.partition.eof", "true"},
 		{"allow.auto.create.topics", "false"},
 		{"fetch.error.backoff.ms", "100"},
@@ -129,6 +130,7 @@ weir_status consumer_create(const struct config *config, const struct schema *sc
 	made->shared = shared;
 	made->silent = config_boolean(config, "indexer", "beside");
 	made->ends = rd_kafka_topic_partition_list_new(16);
+	made->stuck = rd_kafka_topic_partition_list_new(1);
 	made->errors = metric_get(METRIC_COUNTER, "weir_indexer_consumer_errors_total", NULL,
 				  "Errors that the Kafka consumer reported.");
 	*consumer = made;
@@ -146,6 +148,7 @@ void consumer_destroy(struct consumer *consumer)
 	if (consumer->assigned != NULL)
 		rd_kafka_topic_partition_list_destroy(consumer->assigned);
 	rd_kafka_topic_partition_list_destroy(consumer->ends);
+	rd_kafka_topic_partition_list_destroy(consumer->stuck);
 	rd_kafka_destroy(consumer->client);
 	free(consumer);
 }
@@ -190,6 +193,9 @@ static rd_kafka_resp_err_t assign(struct consumer *consumer,
 {
 	consumer_pause(consumer, false);
 	consumer_forget_ends(consumer);
+	rd_kafka_topic_partition_list_destroy(consumer->stuck);
+	consumer->stuck = rd_kafka_topic_partition_list_new(1);
+	consumer->rewinds = progress_rewinds(consumer->progress);
 	return rd_kafka_assign(consumer->client, list);
 }
 
@@ -220,14 +226,19 @@ weir_status consumer_take(struct consumer *consumer, struct weir_error *error)
 	return WEIR_OK;
 }
 
+/* Something was to be read from another position: the same partitions, from where they are now. */
+static bool was_rewound(const struct consumer *consumer)
+{
+	return consumer->rewinds != progress_rewinds(consumer->progress) &&
+	       consumer_handover(consumer) == HANDOVER_NONE && !consumer_lost(consumer);
+}
+
 void consumer_follow_log(struct consumer *consumer)
 {
-	if (consumer->shared) {
-		join_group(consumer);
-		return;
-	}
 	unsigned generation = progress_generation(consumer->progress);
-	if (generation == consumer->generation)
+	if (consumer->shared)
+		join_group(consumer);
+	if (consumer->shared ? !was_rewound(consumer) : generation == consumer->generation)
 		return;
 	rd_kafka_topic_partition_list_t *list = progress_assignment(consumer->progress);
 	rd_kafka_resp_err_t failure = assign(consumer, list);
@@ -241,14 +252,14 @@ void consumer_follow_log(struct consumer *consumer)
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
-static void note_end(struct consumer *consumer, const rd_kafka_message_t *message)
+static void note_place(rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t *message)
 {
 	const char *topic = rd_kafka_topic_name(message->rkt);
-	rd_kafka_topic_partition_t *end =
-		rd_kafka_topic_partition_list_find(consumer->ends, topic, message->partition);
-	if (end == NULL)
-		end = rd_kafka_topic_partition_list_add(consumer->ends, topic, message->partition);
-	end->offset = message->offset;
+	rd_kafka_topic_partition_t *place =
+		rd_kafka_topic_partition_list_find(list, topic, message->partition);
+	if (place == NULL)
+		place = rd_kafka_topic_partition_list_add(list, topic, message->partition);
+	place->offset = message->offset;
 }
 
 rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms)
@@ -257,8 +268,10 @@ rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms)
 	if (message == NULL || message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return message;
 	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-		note_end(consumer, message);
+		note_place(consumer->ends, message);
 	} else {
+		if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET && message->rkt != NULL)
+			note_place(consumer->stuck, message);
 		/* librdkafka tries again by itself; the watching thread sets the health. */
 		metric_add(consumer->errors, 1);
 		log_debug("kafka", "error=%s reason=%s", rd_kafka_err2name(message->err),
@@ -271,6 +284,15 @@ rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms)
 rd_kafka_topic_partition_list_t *consumer_ends(struct consumer *consumer)
 {
 	return consumer->ends;
+}
+
+void consumer_tell_stuck(struct consumer *consumer)
+{
+	for (int i = consumer->stuck->cnt - 1; i >= 0; i--) {
+		progress_set_stuck(consumer->progress, consumer->stuck->elems[i].topic,
+				   consumer->stuck->elems[i].partition);
+		rd_kafka_topic_partition_list_del_by_idx(consumer->stuck, i);
+	}
 }
 
 void consumer_forget_ends(struct consumer *consumer)

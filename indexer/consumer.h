@@ -47,6 +47,8 @@ rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms);
 /* The ends of partitions that were met since the last time; owned by the consumer and valid until
  * the next poll. Everything read so far has to be committed. */
 rd_kafka_topic_partition_list_t *consumer_ends(struct consumer *consumer);
+/* Tells progress of partitions where the brokers do not have the position any more. Likewise. */
+void consumer_tell_stuck(struct consumer *consumer);
 void consumer_forget_ends(struct consumer *consumer);
 /* While the index cannot take more: stops fetching, and keeps librdkafka served. */
 void consumer_pause(struct consumer *consumer, bool paused);

@@ -290,25 +290,58 @@ static void commit_batch(struct pipeline *pipeline)
 	metric_set(pipeline->collected, (double)pipeline->batch.count);
 }
 
-static weir_status commit_position(struct pipeline *pipeline,
-				   const rd_kafka_topic_partition_t *place,
+static weir_status commit_position(struct pipeline *pipeline, const char *topic, int32_t partition,
+				   int64_t offset, const struct log_marks *marks,
 				   struct weir_error *error)
 {
+	char topic_id[LOG_MARKS_SIZE];
 	const struct backend *backend = pipeline->options.backend;
 	struct progress *progress = pipeline->options.progress;
 	struct weir_position position = {.cluster = progress_cluster(progress),
-					 .topic = place->topic,
-					 .topic_id = "",
-					 .partition = place->partition,
-					 .next_offset = place->offset};
+					 .topic = topic,
+					 .topic_id = log_marks_write(marks, topic_id),
+					 .partition = partition,
+					 .next_offset = offset};
 	const struct weir_position *pointer = &position;
 	weir_status status =
 		backend->plugin->operations.commit(backend->instance, &pointer, 1, error);
 	if (status != WEIR_OK)
 		return status;
-	progress_committed(progress, place->topic, place->partition, place->offset, INT64_MIN);
 	pipeline->unsynced = pipeline->ungrouped = true;
 	return WEIR_OK;
+}
+
+/* The position alone moves; the last message before it is the same. */
+static weir_status move_position(struct pipeline *pipeline, const rd_kafka_topic_partition_t *place,
+				 struct weir_error *error)
+{
+	struct progress *progress = pipeline->options.progress;
+	struct log_marks marks = progress_marks(progress, place->topic, place->partition);
+	weir_status status = commit_position(pipeline, place->topic, place->partition,
+					     place->offset, &marks, error);
+	if (status == WEIR_OK)
+		progress_committed(progress, place->topic, place->partition, place->offset, &marks,
+				   INT64_MIN);
+	return status;
+}
+
+/* The log is not what it was at the index's position, and the watching thread found where to go on.
+ * The index says so before anything is read there: a reader that compares it with the log is never
+ * told that nothing is missing. */
+static bool rewind_positions(struct pipeline *pipeline)
+{
+	struct progress *progress = pipeline->options.progress;
+	struct log_place place;
+	struct weir_error error;
+	while (may_write(pipeline) && progress_next_rewind(progress, &place)) {
+		if (commit_position(pipeline, place.topic, place.partition, place.position,
+				    &place.marks, &error) != WEIR_OK) {
+			abandon(pipeline, "commit", &error);
+			return false;
+		}
+		progress_rewound(progress, &place);
+	}
+	return true;
 }
 
 /* Ends of partitions beyond the last message, as after a transaction: the index should know, or the
@@ -323,7 +356,7 @@ static bool settle_ends(struct pipeline *pipeline)
 		if (!progress_at_end(pipeline->options.progress, end->topic, end->partition,
 				     end->offset))
 			continue;
-		if (commit_position(pipeline, end, &error) != WEIR_OK) {
+		if (move_position(pipeline, end, &error) != WEIR_OK) {
 			abandon(pipeline, "commit", &error);
 			return false;
 		}
@@ -402,7 +435,7 @@ static bool watch_positions(struct pipeline *pipeline)
 		const rd_kafka_topic_partition_t *each = &list->elems[i];
 		log_info("positions", "topic=%s partition=%d position=%lld state=written_again",
 			 each->topic, each->partition, (long long)each->offset);
-		status = commit_position(pipeline, each, &error);
+		status = move_position(pipeline, each, &error);
 	}
 	rd_kafka_topic_partition_list_destroy(list);
 	if (status != WEIR_OK)
@@ -507,14 +540,18 @@ static void *run(void *context)
 {
 	struct pipeline *pipeline = context;
 	while (!ending(pipeline)) {
-		if (watch_has_cluster(pipeline->options.watch) && pipeline->batch.count == 0)
+		bool good = true;
+		if (watch_has_cluster(pipeline->options.watch) && pipeline->batch.count == 0) {
+			consumer_tell_stuck(pipeline->options.consumer);
+			good = rewind_positions(pipeline);
 			consumer_follow_log(pipeline->options.consumer);
+		}
 		follow_group(pipeline);
-		bool collected = collect(pipeline), good = true;
+		bool collected = collect(pipeline);
 		if (collected)
 			commit_batch(pipeline);
 		else if (pipeline->batch.count == 0)
-			good = settle_ends(pipeline);
+			good = settle_ends(pipeline) && good;
 		good = keep_house(pipeline, !collected) && good;
 		if (!collected && good && pipeline->batch.count == 0)
 			note_recovery(pipeline);

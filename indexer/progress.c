@@ -2,57 +2,18 @@
  *
  * Concurrency: see progress.h; everything below `lock` is behind it, but for cluster, which is set
  * before the other threads look. */
-#include "progress.h"
-
 #include <assert.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon.h"
 #include "json.h"
 #include "log.h"
-#include "metrics.h"
 #include "moment.h"
+#include "progress_internal.h"
 
-#define UNKNOWN (-1)
 /* Members that were stopped are replaced long before. */
 #define ORPHAN_AFTER (INT64_C(60) * 1000000)
-
-struct partition {
-	char *cluster, *topic;
-	int32_t number;
-	int64_t position;	/* the first offset that is not in the index; UNKNOWN: none is */
-	int64_t stored;		/* what the index said last of it; UNKNOWN: nothing */
-	int64_t begin, end;	/* of the log; UNKNOWN */
-	int64_t last_timestamp; /* of the last message in the index; INT64_MIN: unknown */
-	int64_t at_end;		/* when the index last held all of it; INT64_MIN: never */
-	int64_t moved;		/* moment_monotonic, when position last changed */
-	bool in_log;		/* the broker has it now */
-	bool owned;		/* shared only: the group gave it to this indexer */
-	struct metric *lag_gauge, *position_gauge;
-};
-
-struct topic {
-	const char *name; /* the schema's */
-	bool missing;
-};
-
-struct progress {
-	pthread_mutex_t lock;
-	char *cluster;
-	struct partition *partitions;
-	size_t count, capacity;
-	struct topic *topics;
-	size_t topic_count;
-	unsigned generation;
-	const char *group; /* NULL: nobody shares the index */
-	bool answered;	   /* the group said which partitions are ours, maybe none */
-	int64_t waiting;   /* moment_monotonic, since when it has not */
-	bool ever_answered, orphan_told;
-	int64_t ready_lag;
-	int64_t moved; /* moment_monotonic of the last commit, or of the last time without lag */
-};
 
 /* Several messages may share a topic. */
 static void add_topic(struct progress *progress, const char *name)
@@ -98,9 +59,8 @@ void progress_destroy(struct progress *progress)
 	free(progress);
 }
 
-/* Finds or adds. NULL: no memory. */
-static struct partition *partition_get(struct progress *progress, const char *cluster,
-				       const char *topic, int32_t number)
+struct partition *progress_partition(struct progress *progress, const char *cluster,
+				     const char *topic, int32_t number)
 {
 	for (size_t i = 0; i < progress->count; i++) {
 		struct partition *each = &progress->partitions[i];
@@ -125,6 +85,10 @@ static struct partition *partition_get(struct progress *progress, const char *cl
 				 .moved = moment_monotonic(),
 				 .begin = UNKNOWN,
 				 .end = UNKNOWN,
+				 .seen = UNKNOWN,
+				 .marks = LOG_MARKS_NONE,
+				 .stored_marks = LOG_MARKS_NONE,
+				 .target = UNKNOWN,
 				 .last_timestamp = INT64_MIN,
 				 .at_end = INT64_MIN};
 	if (made.cluster == NULL || made.topic == NULL) {
@@ -136,20 +100,29 @@ static struct partition *partition_get(struct progress *progress, const char *cl
 	return &progress->partitions[progress->count++];
 }
 
-/* Its messages are this indexer's to read. */
-static bool is_ours(const struct progress *progress, const struct partition *partition)
+bool progress_is_ours(const struct progress *progress, const struct partition *partition)
 {
 	return progress->group != NULL ? partition->owned : partition->in_log;
+}
+
+/* Nothing is read before its position was found to be one of this log, so that what is known of an
+ * earlier log is not overwritten. In a group the others would wait: there it is found out later. */
+static bool may_be_read(const struct progress *progress, const struct partition *partition)
+{
+	return progress_is_ours(progress, partition) &&
+	       (progress->group != NULL || partition->verified);
 }
 
 static int on_position(void *context, const struct weir_position *position)
 {
 	struct progress *progress = context;
 	pthread_mutex_lock(&progress->lock);
-	struct partition *partition =
-		partition_get(progress, position->cluster, position->topic, position->partition);
-	if (partition != NULL)
+	struct partition *partition = progress_partition(progress, position->cluster,
+							 position->topic, position->partition);
+	if (partition != NULL) {
 		partition->stored = position->next_offset;
+		partition->stored_marks = log_marks_read(position->topic_id);
+	}
 	pthread_mutex_unlock(&progress->lock);
 	return partition == NULL;
 }
@@ -163,6 +136,7 @@ static void adopt_stored(struct progress *progress)
 		if (each->owned || each->position == each->stored)
 			continue;
 		each->position = each->stored;
+		each->marks = each->stored_marks;
 		each->moved = moment_monotonic();
 	}
 	pthread_mutex_unlock(&progress->lock);
@@ -172,8 +146,10 @@ weir_status progress_load(struct progress *progress, const struct backend *backe
 			  struct weir_error *error)
 {
 	pthread_mutex_lock(&progress->lock);
-	for (size_t i = 0; i < progress->count; i++)
+	for (size_t i = 0; i < progress->count; i++) {
 		progress->partitions[i].stored = UNKNOWN;
+		progress->partitions[i].stored_marks = LOG_MARKS_NONE;
+	}
 	pthread_mutex_unlock(&progress->lock);
 	/* Not behind the lock: the engine may be far away. */
 	weir_status status = backend->plugin->operations.positions(backend->instance, on_position,
@@ -196,12 +172,14 @@ weir_status progress_own(struct progress *progress, const rd_kafka_topic_partiti
 	pthread_mutex_lock(&progress->lock);
 	for (int i = 0; status == WEIR_OK && i < list->cnt; i++) {
 		struct partition *partition =
-			partition_get(progress, progress->cluster, list->elems[i].topic,
-				      list->elems[i].partition);
+			progress_partition(progress, progress->cluster, list->elems[i].topic,
+					   list->elems[i].partition);
 		if (partition == NULL)
 			status = err_no_memory(error);
-		else
+		else {
 			partition->owned = true;
+			partition->verified = false;
+		}
 	}
 	progress->answered = progress->ever_answered = true;
 	progress->moved = moment_monotonic();
@@ -245,63 +223,6 @@ const char *progress_cluster(const struct progress *progress)
 	return progress->cluster;
 }
 
-static void make_gauges(struct partition *partition)
-{
-	char labels[320];
-	snprintf(labels, sizeof(labels), "topic=\"%s\",partition=\"%d\"", partition->topic,
-		 partition->number);
-	partition->lag_gauge = metric_get(METRIC_GAUGE, "weir_indexer_lag_messages", labels,
-					  "Messages in the log that the index does not hold.");
-	partition->position_gauge =
-		metric_get(METRIC_GAUGE, "weir_indexer_position", labels,
-			   "The first offset of the partition that is not in the index.");
-}
-
-void progress_set_partitions(struct progress *progress, const char *topic, int32_t count)
-{
-	pthread_mutex_lock(&progress->lock);
-	for (size_t i = 0; i < progress->topic_count; i++)
-		if (strcmp(progress->topics[i].name, topic) == 0)
-			progress->topics[i].missing = count == 0;
-	for (int32_t number = 0; number < count; number++) {
-		struct partition *partition =
-			partition_get(progress, progress->cluster, topic, number);
-		if (partition == NULL || partition->in_log)
-			continue;
-		partition->in_log = true;
-		make_gauges(partition);
-		progress->generation++;
-	}
-	for (size_t i = 0; i < progress->count; i++) {
-		struct partition *each = &progress->partitions[i];
-		if (!each->in_log || each->number < count || strcmp(each->topic, topic) != 0 ||
-		    strcmp(each->cluster, progress->cluster) != 0)
-			continue;
-		each->in_log = false;
-		progress->generation++;
-	}
-	pthread_mutex_unlock(&progress->lock);
-}
-
-void progress_set_log(struct progress *progress, const char *topic, int32_t number, int64_t begin,
-		      int64_t end)
-{
-	pthread_mutex_lock(&progress->lock);
-	struct partition *partition = partition_get(progress, progress->cluster, topic, number);
-	if (partition != NULL) {
-		if (partition->position != UNKNOWN && partition->position < begin &&
-		    partition->begin != begin)
-			log_warning("log",
-				    "topic=%s partition=%d position=%lld begin=%lld reason=%s",
-				    topic, number, (long long)partition->position, (long long)begin,
-				    LOG_TEXT("messages were removed from the log before they were "
-					     "indexed: retention is too short"));
-		partition->begin = begin;
-		partition->end = end;
-	}
-	pthread_mutex_unlock(&progress->lock);
-}
-
 unsigned progress_generation(struct progress *progress)
 {
 	pthread_mutex_lock(&progress->lock);
@@ -316,7 +237,7 @@ rd_kafka_topic_partition_list_t *progress_assignment(struct progress *progress)
 	pthread_mutex_lock(&progress->lock);
 	for (size_t i = 0; i < progress->count; i++) {
 		const struct partition *each = &progress->partitions[i];
-		if (!is_ours(progress, each))
+		if (!may_be_read(progress, each))
 			continue;
 		rd_kafka_topic_partition_list_add(list, each->topic, each->number)->offset =
 			each->position != UNKNOWN ? each->position : RD_KAFKA_OFFSET_BEGINNING;
@@ -329,7 +250,8 @@ bool progress_at_end(struct progress *progress, const char *topic, int32_t numbe
 {
 	bool behind = false;
 	pthread_mutex_lock(&progress->lock);
-	struct partition *partition = partition_get(progress, progress->cluster, topic, number);
+	struct partition *partition =
+		progress_partition(progress, progress->cluster, topic, number);
 	if (partition != NULL)
 		behind = partition->position < offset && offset > 0;
 	pthread_mutex_unlock(&progress->lock);
@@ -337,20 +259,17 @@ bool progress_at_end(struct progress *progress, const char *topic, int32_t numbe
 }
 
 void progress_committed(struct progress *progress, const char *topic, int32_t number,
-			int64_t next_offset, int64_t timestamp)
+			int64_t next_offset, const struct log_marks *marks, int64_t timestamp)
 {
 	pthread_mutex_lock(&progress->lock);
-	struct partition *partition = partition_get(progress, progress->cluster, topic, number);
+	struct partition *partition =
+		progress_partition(progress, progress->cluster, topic, number);
 	if (partition != NULL) {
-		if (next_offset < partition->position) {
-			log_warning(
-				"log", "topic=%s partition=%d position=%lld was=%lld reason=%s",
-				topic, number, (long long)next_offset,
-				(long long)partition->position,
-				LOG_TEXT("the log was made anew, and is read from its beginning"));
-			partition->end = UNKNOWN;
-		}
 		partition->position = next_offset;
+		partition->marks.last = marks->last;
+		/* The watching thread may have found a newer one meanwhile. */
+		if (partition->marks.anchor.offset < marks->anchor.offset)
+			partition->marks.anchor = marks->anchor;
 		partition->moved = moment_monotonic();
 		if (timestamp != INT64_MIN)
 			partition->last_timestamp = timestamp;
@@ -360,6 +279,18 @@ void progress_committed(struct progress *progress, const char *topic, int32_t nu
 	}
 	progress->moved = moment_monotonic();
 	pthread_mutex_unlock(&progress->lock);
+}
+
+struct log_marks progress_marks(struct progress *progress, const char *topic, int32_t number)
+{
+	struct log_marks marks = LOG_MARKS_NONE;
+	pthread_mutex_lock(&progress->lock);
+	struct partition *partition =
+		progress_partition(progress, progress->cluster, topic, number);
+	if (partition != NULL)
+		marks = partition->marks;
+	pthread_mutex_unlock(&progress->lock);
+	return marks;
 }
 
 /* Messages of the log that the index does not hold; UNKNOWN when the log's end is. */
@@ -439,7 +370,7 @@ void progress_write(struct progress *progress, struct jsonout *json)
 		jsonout_name(json, "partition");
 		jsonout_integer(json, each->number);
 		jsonout_name(json, "assigned");
-		jsonout_boolean(json, is_ours(progress, each));
+		jsonout_boolean(json, progress_is_ours(progress, each));
 		write_known(json, "position", each->position);
 		write_known(json, "end", each->end);
 		write_known(json, "lagMessages", messages);
@@ -493,7 +424,7 @@ static void survey_all(struct progress *progress, int64_t now, struct survey *su
 		if (!each->in_log)
 			continue;
 		int64_t messages = lag_messages(each);
-		bool ours = is_ours(progress, each);
+		bool ours = progress_is_ours(progress, each);
 		if (messages == 0)
 			each->at_end = now;
 		if (ours)

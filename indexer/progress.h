@@ -14,6 +14,7 @@
 #include "json.h"
 #include "plugin.h"
 #include "schema.h"
+#include "witness.h"
 
 struct progress;
 
@@ -41,7 +42,10 @@ void progress_disown(struct progress *progress); /* all of them, until the group
  * somebody who had lost them wrote his. */
 rd_kafka_topic_partition_list_t *progress_overwritten(struct progress *progress);
 
-/* What the watching thread saw: count partitions of the topic (0: it does not exist). */
+/* A look of the watching thread begins; what it sees later is compared with the positions of now.
+ */
+void progress_look_begins(struct progress *progress);
+/* What it saw: count partitions of the topic (0: it does not exist). */
 void progress_set_partitions(struct progress *progress, const char *topic, int32_t count);
 void progress_set_log(struct progress *progress, const char *topic, int32_t partition,
 		      int64_t begin, int64_t end);
@@ -55,9 +59,29 @@ rd_kafka_topic_partition_list_t *progress_assignment(struct progress *progress);
  * index's position is behind it all the same (transaction markers, compaction) and should move. */
 bool progress_at_end(struct progress *progress, const char *topic, int32_t partition,
 		     int64_t offset);
-/* timestamp: of the last message before next_offset, microseconds; INT64_MIN: unknown. */
+/* timestamp: of the last message before next_offset, microseconds; INT64_MIN: unknown. marks: as
+ * they went into the index. */
 void progress_committed(struct progress *progress, const char *topic, int32_t partition,
-			int64_t next_offset, int64_t timestamp);
+			int64_t next_offset, const struct log_marks *marks, int64_t timestamp);
+/* By which the log is known at the index's position. */
+struct log_marks progress_marks(struct progress *progress, const char *topic, int32_t partition);
+
+/* Is the log still the one that the positions were taken in? Before the first message of a
+ * partition is read, when something about it is odd, and every five seconds or so, the watching
+ * thread is to have it judged. Each look gives each partition once, and a limited number of those
+ * that are only due. place->topic stays valid until progress_destroy. */
+bool progress_next_doubt(struct progress *progress, struct log_place *place);
+/* The judgement. What it means is said in one line and counted. */
+void progress_judged(struct progress *progress, const struct log_place *place,
+		     enum log_verdict verdict, bool last_seen);
+/* The brokers do not have the position any more. Everything read before was committed. */
+void progress_set_stuck(struct progress *progress, const char *topic, int32_t partition);
+/* A partition where the index has to go on at another position than its own, the reason having been
+ * said: commit place->position with place->marks, tell progress_rewound, and read from there. */
+bool progress_next_rewind(struct progress *progress, struct log_place *place);
+void progress_rewound(struct progress *progress, const struct log_place *place);
+/* A number that changes with each progress_rewound. */
+unsigned progress_rewinds(struct progress *progress);
 
 /* The newest moment at which every partition had been read to its end; INT64_MIN: not yet. */
 int64_t progress_all_read(struct progress *progress);

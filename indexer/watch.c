@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: one thread; it shares the client (thread-safe), progress (locked) and two atomic
- * flags. A condition variable wakes it to end. */
+ * Concurrency: one thread, with a witness of its own; it shares the client (thread-safe), progress
+ * (locked) and two atomic flags. A condition variable wakes it to end. */
 #include "watch.h"
 
 #include <pthread.h>
@@ -25,6 +25,7 @@ struct watch {
 	const struct config *config;
 	const struct schema *schema;
 	struct progress *progress;
+	struct witness *witness;
 	struct log_once cluster_away;
 };
 
@@ -53,12 +54,26 @@ static void on_partition(void *context, const char *topic, int32_t partition, in
 	progress_set_log(context, topic, partition, begin, end);
 }
 
+static void judge_doubts(struct watch *watch)
+{
+	struct log_place place;
+	while (progress_next_doubt(watch->progress, &place)) {
+		bool last_seen = false;
+		enum log_verdict verdict =
+			witness_judge(watch->witness, &place, ANSWER_TIMEOUT_MS, &last_seen);
+		progress_judged(watch->progress, &place, verdict, last_seen);
+		if (verdict == LOG_AWAY && !kafka_reachable())
+			break;
+	}
+}
+
 static void look(struct watch *watch)
 {
 	if (!atomic_load(&watch->has_cluster) && !find_cluster(watch))
 		return;
 	struct weir_error error;
 	weir_status status = WEIR_OK;
+	progress_look_begins(watch->progress);
 	for (size_t i = 0; i < watch->schema->message_count; i++) {
 		const char *topic = watch->schema->messages[i].topic;
 		int32_t partitions = 0;
@@ -74,6 +89,7 @@ static void look(struct watch *watch)
 		else
 			status = one;
 	}
+	judge_doubts(watch);
 	if (status == WEIR_OK) {
 		kafka_note_reached();
 		health_set_good("kafka");
@@ -117,10 +133,16 @@ weir_status watch_start(rd_kafka_t *client, const struct config *config,
 	made->config = config;
 	made->schema = schema;
 	made->progress = progress;
+	weir_status status = witness_create(config, "indexer-witness", &made->witness, error);
+	if (status != WEIR_OK) {
+		free(made);
+		return status;
+	}
 	pthread_mutex_init(&made->lock, NULL);
 	pthread_cond_init(&made->wake, NULL);
 	int failure = pthread_create(&made->thread, NULL, run, made);
 	if (failure != 0) {
+		witness_destroy(made->witness);
 		free(made);
 		return err_set(error, WEIR_SYSTEM, "a thread cannot be made: %s",
 			       strerror(failure));
@@ -145,5 +167,6 @@ void watch_stop(struct watch *watch)
 	pthread_join(watch->thread, NULL);
 	pthread_cond_destroy(&watch->wake);
 	pthread_mutex_destroy(&watch->lock);
+	witness_destroy(watch->witness);
 	free(watch);
 }

@@ -12,14 +12,22 @@
 #include "log.h"
 #include "metrics.h"
 #include "moment.h"
+#include "witness.h"
 
-enum { PERIOD_SECONDS = 1, ANSWER_TIMEOUT_MS = 1000, PARTITION_LIMIT = 1024 };
+enum { PERIOD_SECONDS = 1, ANSWER_TIMEOUT_MS = 1000, PARTITION_LIMIT = 1024, TOPIC_LIMIT = 64 };
 #define UNKNOWN (-1)
+/* Of partitions that seem well, whether they are still of the log that the index has read. */
+#define CHECK_PERIOD (INT64_C(5) * 1000000)
 
 struct end {
-	const char *topic; /* the schema's */
+	const char *topic; /* of freshness->topics */
 	int32_t partition;
 	int64_t begin, end, position;
+	struct log_marks marks;
+	bool judged;
+	int64_t judged_at;     /* moment_monotonic */
+	int64_t true_position; /* what position is worth when it is of another log; UNKNOWN: itself
+				*/
 };
 
 struct freshness {
@@ -33,19 +41,43 @@ struct freshness {
 	rd_kafka_t *client;
 	char *cluster;
 	struct reader reader;
-	struct end ends[PARTITION_LIMIT];
-	size_t end_count;  /* may count beyond the array */
+	struct witness *witness;
+	char *topics[TOPIC_LIMIT];
+	size_t topic_count;
+	/* Of this look and of the one before. */
+	struct end *ends, *before;
+	size_t end_count; /* may count beyond the array */
+	size_t before_count;
 	int64_t caught_up; /* moment_now when nothing was missing last; INT64_MIN: not seen yet */
 	struct metric *lag;
 };
 
+/* The schema's names go with the schema, when another index is served. NULL: no memory, or the
+ * topics of too many schemas. */
+static const char *keep_topic(struct freshness *freshness, const char *topic)
+{
+	for (size_t i = 0; i < freshness->topic_count; i++)
+		if (strcmp(freshness->topics[i], topic) == 0)
+			return freshness->topics[i];
+	char *copy = freshness->topic_count < TOPIC_LIMIT ? strdup(topic) : NULL;
+	if (copy != NULL)
+		freshness->topics[freshness->topic_count++] = copy;
+	return copy;
+}
+
 static void on_end(void *context, const char *topic, int32_t partition, int64_t begin, int64_t end)
 {
 	struct freshness *freshness = context;
-	if (freshness->end_count < PARTITION_LIMIT)
-		freshness->ends[freshness->end_count] =
-			(struct end){topic, partition, begin, end, UNKNOWN};
-	freshness->end_count++;
+	const char *kept = keep_topic(freshness, topic);
+	if (kept != NULL && freshness->end_count < PARTITION_LIMIT)
+		freshness->ends[freshness->end_count] = (struct end){.topic = kept,
+								     .partition = partition,
+								     .begin = begin,
+								     .end = end,
+								     .position = UNKNOWN,
+								     .marks = LOG_MARKS_NONE,
+								     .true_position = UNKNOWN};
+	freshness->end_count += kept != NULL ? 1 : PARTITION_LIMIT + 1;
 }
 
 static int on_position(void *context, const struct weir_position *position)
@@ -56,8 +88,10 @@ static int on_position(void *context, const struct weir_position *position)
 	for (size_t i = 0; i < freshness->end_count; i++) {
 		struct end *end = &freshness->ends[i];
 		if (end->partition == position->partition &&
-		    strcmp(end->topic, position->topic) == 0)
+		    strcmp(end->topic, position->topic) == 0) {
 			end->position = position->next_offset;
+			end->marks = log_marks_read(position->topic_id);
+		}
 	}
 	return 0;
 }
@@ -68,6 +102,71 @@ static weir_status read_positions(void *context, const struct weir_operations *o
 	return operations->session_positions(session, on_position, context, error);
 }
 
+static const struct end *end_before(const struct freshness *freshness, size_t at)
+{
+	const struct end *end = &freshness->ends[at];
+	/* Nearly always at the same place. */
+	for (size_t i = 0; i < freshness->before_count; i++) {
+		const struct end *each = &freshness->before[(at + i) % freshness->before_count];
+		if (each->partition == end->partition && each->topic == end->topic)
+			return each;
+	}
+	return NULL;
+}
+
+/* Asks the log when there is reason to, and now and then. */
+static weir_status judge(struct freshness *freshness, size_t at, struct weir_error *error)
+{
+	struct end *end = &freshness->ends[at];
+	const struct end *before = end_before(freshness, at);
+	int64_t now = moment_monotonic();
+	/* The index may have gone on since the end was asked for; what it was before has not. */
+	bool shorter =
+		before != NULL && before->position > end->end && end->position >= before->position;
+	bool odd = shorter || (before != NULL &&
+			       (end->position < before->position || end->begin < before->begin));
+	if (before != NULL && before->judged && !odd && now - before->judged_at < CHECK_PERIOD) {
+		end->judged = true;
+		end->judged_at = before->judged_at;
+		end->true_position = before->true_position;
+		return WEIR_OK;
+	}
+	struct log_place place = {.topic = end->topic,
+				  .partition = end->partition,
+				  .position = shorter || end->position < end->end ? end->position
+										  : end->end,
+				  .begin = end->begin,
+				  .end = end->end,
+				  .marks = end->marks};
+	if (end->position <= 0)
+		place.position = 0;
+	else if (place.position == 0) /* the log is empty, and the marks tell nothing */
+		place.position = end->position;
+	enum log_verdict verdict =
+		witness_judge(freshness->witness, &place, ANSWER_TIMEOUT_MS, NULL);
+	if (verdict == LOG_AWAY)
+		return err_set(error, WEIR_AWAY, "topic %s partition %d cannot be read", end->topic,
+			       end->partition);
+	end->judged = true;
+	end->judged_at = now;
+	if (verdict == LOG_ANEW)
+		end->true_position = end->begin;
+	else if (verdict == LOG_TRUNCATED)
+		end->true_position = end->marks.anchor.offset + 1;
+	return WEIR_OK;
+}
+
+static void begin_look(struct freshness *freshness)
+{
+	struct end *ends = freshness->before;
+	freshness->before = freshness->ends;
+	freshness->before_count = freshness->end_count;
+	if (freshness->before_count > PARTITION_LIMIT)
+		freshness->before_count = 0;
+	freshness->ends = ends;
+	freshness->end_count = 0;
+}
+
 /* The ends first, then the positions: the lag may come out a moment too small, never too large for
  * an index that keeps up. */
 static weir_status measure(struct freshness *freshness, int64_t *lag, struct weir_error *error)
@@ -76,7 +175,7 @@ static weir_status measure(struct freshness *freshness, int64_t *lag, struct wei
 	if (freshness->cluster == NULL)
 		status = kafka_cluster_id(freshness->client, freshness->config, ANSWER_TIMEOUT_MS,
 					  &freshness->cluster, error);
-	freshness->end_count = 0;
+	begin_look(freshness);
 	reader_follow(&freshness->reader);
 	const struct schema *schema = reader_schema(&freshness->reader);
 	for (size_t i = 0; i < schema->message_count && status == WEIR_OK; i++) {
@@ -90,13 +189,17 @@ static weir_status measure(struct freshness *freshness, int64_t *lag, struct wei
 	if (status == WEIR_OK)
 		status = reader_run(&freshness->reader, moment_monotonic() + 1000000,
 				    read_positions, freshness, error);
+	for (size_t i = 0; i < freshness->end_count && status == WEIR_OK; i++)
+		status = judge(freshness, i, error);
 	if (status != WEIR_OK)
 		return status;
 	kafka_note_reached();
 	*lag = 0;
 	for (size_t i = 0; i < freshness->end_count; i++) {
 		const struct end *end = &freshness->ends[i];
-		int64_t from = end->position > end->begin ? end->position : end->begin;
+		int64_t position =
+			end->true_position != UNKNOWN ? end->true_position : end->position;
+		int64_t from = position > end->begin ? position : end->begin;
 		if (from < end->end)
 			*lag += end->end - from;
 	}
@@ -149,6 +252,11 @@ static void destroy(struct freshness *freshness)
 	reader_finish(&freshness->reader);
 	if (freshness->client != NULL)
 		rd_kafka_destroy(freshness->client);
+	witness_destroy(freshness->witness);
+	for (size_t i = 0; i < freshness->topic_count; i++)
+		free(freshness->topics[i]);
+	free(freshness->ends);
+	free(freshness->before);
 	free(freshness->cluster);
 	pthread_cond_destroy(&freshness->wake);
 	pthread_mutex_destroy(&freshness->lock);
@@ -190,7 +298,12 @@ weir_status freshness_start(const struct config *config, struct index *index,
 	reader_init(&made->reader, index);
 	made->lag = metric_get(METRIC_GAUGE, "weir_searchd_lag_messages", NULL,
 			       "Messages in the log that the index does not hold.");
-	weir_status status = make_client(made, error);
+	made->ends = calloc(PARTITION_LIMIT, sizeof(*made->ends));
+	made->before = calloc(PARTITION_LIMIT, sizeof(*made->before));
+	weir_status status = made->ends != NULL && made->before != NULL ? make_client(made, error)
+									: err_no_memory(error);
+	if (status == WEIR_OK)
+		status = witness_create(config, "searchd-witness", &made->witness, error);
 	int failure = status == WEIR_OK ? pthread_create(&made->thread, NULL, run, made) : 0;
 	if (failure != 0)
 		status = err_set(error, WEIR_SYSTEM, "a thread cannot be made: %s",

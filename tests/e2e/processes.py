@@ -15,6 +15,7 @@ import random
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 import uuid
@@ -188,15 +189,26 @@ class Kafka(Process):
         # made, and known to the broker: a test that ends at once would not see them to delete them
         wait_for(lambda: set(topics) <= set(admin.list_topics(timeout=10).topics), "topics to be known")
 
-    def delete_topics(self):
-        """Removes every topic of ours, so that tests can share one broker."""
+    def delete_topics(self, names=None):
+        """Removes these topics, or every one of ours, so that tests can share one broker."""
         admin = self.admin()
-        names = [t for t in admin.list_topics(timeout=10).topics if not t.startswith("__")]
+        names = names or [t for t in admin.list_topics(timeout=10).topics if not t.startswith("__")]
         if names:
             for future in admin.delete_topics(names).values():
                 future.result(30)
             wait_for(lambda: not set(names) & set(admin.list_topics(timeout=10).topics),
                      "topics to be deleted")
+
+    def delete_records(self, topic, partition, before):
+        """What retention does, at once: the log begins at that offset."""
+        name, client = topic.encode(), b"test"  # DeleteRecords version 1: the client library has no call for it
+        request = struct.pack(f">hhih{len(client)}sih{len(name)}siiqi", 21, 1, 1, len(client), client,
+                              1, len(name), name, 1, partition, before, 30000)
+        with socket.create_connection(("127.0.0.1", self.port), 30) as broker, broker.makefile("rb") as answers:
+            broker.sendall(struct.pack(">i", len(request)) + request)
+            answer = answers.read(struct.unpack(">i", answers.read(4))[0])
+        *_, begin, failure = struct.unpack(f">iiih{len(name)}siiqh", answer)
+        assert failure == 0 and begin == before, f"DeleteRecords: error {failure}, the log begins at {begin}"
 
     def producer(self, **settings):
         return confluent_kafka.Producer({"bootstrap.servers": self.brokers, **settings})
