@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_event.c - messages of any bytes. What decodes is a change that keeps its promises; merged in
- * two orders, with the state written and read between, it gives the same bytes; and those, damaged,
- * are refused or read but never crash.
+ * fuzz_event.c - messages of any bytes, to topics of every format and of mappings. What decodes is
+ * a change that keeps its promises, the same each time, and the same behind Schema Registry's
+ * framing and inside a JSON string; merged in two orders, with the state written and read between,
+ * changes give the same bytes; and those, damaged, are refused or read but never crash.
  *
- * The input: a character that chooses topic, headers and which parts are there, and lines: key,
- * type, version, and values, as in seeds/event. */
+ * The input: six digits that choose (take_choice), and lines: key, type, version, and values, as
+ * seeds.py makes them of tests/messages. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,9 +27,40 @@ enum { CHANGE_LIMIT = 4 };
 
 static const char schema_text[] =
 	"{\"name\": \"events\", \"id\": \"eventId\", \"unknownFieldsLimit\": 300, \"messages\": ["
-	"{\"type\": \"Created\", \"topic\": \"events.created\", \"operation\": \"created\"},"
-	"{\"type\": \"Updated\", \"topic\": \"events.updated\", \"operation\": \"updated\"},"
-	"{\"type\": \"Deleted\", \"topic\": \"events.deleted\", \"operation\": \"deleted\"}],"
+	"{\"type\": \"EventCreatedEvent\", \"topic\": \"events.created\", \"operation\": "
+	"\"created\"},"
+	"{\"type\": \"EventUpdatedEvent\", \"topic\": \"events.updated\", \"operation\": "
+	"\"updated\"},"
+	"{\"type\": \"EventDeletedEvent\", \"topic\": \"events.deleted\", \"operation\": "
+	"\"deleted\"},"
+	"{\"type\": \"order.placed\", \"topic\": \"orders\", \"operation\": \"created\", "
+	"\"typeFrom\": {\"header\": \"X-Kind\"}, \"key\": false, \"data\": \"/order\", \"id\": "
+	"{\"pointer\": \"/no\"}, \"version\": {\"envelope\": \"/meta/at\", \"unit\": \"date\"}, "
+	"\"others\": \"ignore\", \"fields\": {\"title\": \"/article/name\", \"price\": "
+	"\"/lines/0/price\", \"startDate\": {\"pointer\": \"/when\", \"unit\": \"s\"}}},"
+	"{\"type\": \"order.gone\", \"topic\": \"orders\", \"operation\": \"deleted\", "
+	"\"typeFrom\": {\"header\": \"X-Kind\"}, \"key\": false, \"id\": {\"header\": "
+	"\"X-Order\"}, "
+	"\"version\": {\"header\": \"Version\", \"unit\": \"ns\"}},"
+	"{\"type\": \"false\", \"topic\": \"rows\", \"operation\": \"updated\", \"typeFrom\": "
+	"{\"pointer\": \"/__deleted\"}, \"key\": \"/no\", \"nullValue\": \"ignore\", \"id\": "
+	"{\"pointer\": \"/no\"}, \"version\": {\"pointer\": \"/__source_ts_ms\", \"unit\": "
+	"\"ms\"}, "
+	"\"nullInUpdate\": \"ignore\", \"fields\": {\"title\": \"/name\", \"createdAt\": "
+	"{\"pointer\": "
+	"\"/made\", \"unit\": \"days\"}}},"
+	"{\"type\": \"inserted\", \"topic\": \"debezium\", \"operation\": \"created\", \"format\": "
+	"\"debezium\", \"version\": {\"envelope\": \"/source/lsn\"}, \"fields\": {\"title\": "
+	"\"/name\"}},"
+	"{\"type\": \"boxed\", \"topic\": \"boxed\", \"operation\": \"created\", \"format\": "
+	"\"outbox\"},"
+	"{\"type\": \"ce\", \"topic\": \"ce\", \"operation\": \"created\", \"format\": "
+	"\"cloudevents\"},"
+	"{\"type\": \"connected\", \"topic\": \"connected\", \"operation\": \"created\", "
+	"\"format\": "
+	"\"connect\"},"
+	"{\"type\": \"plain\", \"topic\": \"plain\", \"operation\": \"created\", \"format\": "
+	"\"plain\"}],"
 	"\"fields\": ["
 	"{\"name\": \"title\", \"type\": \"text\", \"required\": true},"
 	"{\"name\": \"city\", \"type\": \"keyword\"},"
@@ -100,7 +132,7 @@ static void check_change(const struct event_change *change)
 }
 
 /* NULL: it is no change. */
-static struct event_change *decode(const struct event_message *message)
+static struct event_change *decode_once(const struct event_message *message)
 {
 	enum event_outcome outcome = EVENT_CHANGE;
 	struct event_change *change = NULL;
@@ -114,6 +146,52 @@ static struct event_change *decode(const struct event_message *message)
 	if (outcome != EVENT_CHANGE)
 		return NULL;
 	check_change(change);
+	return change;
+}
+
+static void expect_same(const struct event_change *left, const struct event_change *right)
+{
+	EXPECT((left == NULL) == (right == NULL));
+	if (left == NULL)
+		return;
+	EXPECT(left->operation == right->operation && left->version == right->version);
+	EXPECT(strcmp(left->id, right->id) == 0 && left->field_count == right->field_count);
+	for (size_t i = 0; i < left->field_count; i++) {
+		const struct event_field *one = &left->fields[i], *other = &right->fields[i];
+		EXPECT(strcmp(one->name, other->name) == 0 && one->clears == other->clears);
+		EXPECT(one->json_length == other->json_length &&
+		       memcmp(one->json, other->json, one->json_length) == 0);
+	}
+}
+
+static void expect_same_wrapped(const struct event_message *message, const struct buffer *value,
+				const struct event_change *change)
+{
+	struct event_message wrapped = *message;
+	EXPECT(!buffer_failed(value));
+	wrapped.value = value->data;
+	wrapped.value_length = value->length;
+	expect_same(decode_once(&wrapped), change);
+}
+
+/* Decodes it, and it once more in wrappings that say nothing of it. */
+static struct event_change *decode(const struct event_message *message)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer value = BUFFER_INIT;
+	struct jsonout json = JSONOUT_INIT(&value);
+	struct event_change *change = decode_once(message);
+	expect_same(decode_once(message), change);
+	const char *text = message->value;
+	if (change == NULL || text == NULL || text[0] == '\0' || text[0] == '\xEF')
+		return change;
+	buffer_append(&value, "\0\0\0\0\7", 5);
+	buffer_append(&value, text, message->value_length);
+	expect_same_wrapped(message, &value, change);
+	if (text[0] != '{')
+		return change;
+	buffer_clear(&value);
+	jsonout_string(&json, text, message->value_length);
+	expect_same_wrapped(message, &value, change);
 	return change;
 }
 
@@ -179,24 +257,74 @@ static void use_blob(struct buffer *blob, const uint8_t *data, size_t size)
 	use_state(part, length, true);
 }
 
-/* What the first character chooses. */
+/* What the digits choose. */
 struct choice {
-	unsigned topic, has_timestamp, has_key, has_tombstone, headers;
+	unsigned topic, has_timestamp, has_key, has_tombstone, headers, framed;
 };
 
-static unsigned take_choice(unsigned *number, unsigned count)
+static unsigned take_choice(const uint8_t **data, size_t *size, unsigned count)
 {
-	unsigned chosen = *number % count;
-	*number /= count;
+	if (*size == 0)
+		return 0;
+	unsigned chosen = (unsigned)(**data - '0') % count;
+	(*data)++;
+	(*size)--;
 	return chosen;
 }
+
+/* The headers that a choice stands for; key, type and version are the values. */
+static size_t make_headers(unsigned choice, const struct event_message *key,
+			   const struct event_header *type, const struct event_header *version,
+			   struct event_header *headers)
+{
+	static const char *const names[][4] = {
+		{NULL},
+		{"EventType", "VERSION"},
+		{NULL, "Version"},
+		{"ce_type", "content-type", "ce_subject", "ce_specversion"},
+		{NULL, "Content-Type"},
+		{"X-Kind", "Version", "X-Order"},
+	};
+	const struct event_header *values[] = {type, version};
+	size_t count = 0;
+	for (size_t i = 0; i < 4; i++) {
+		if (names[choice][i] == NULL)
+			continue;
+		struct event_header *header = &headers[count++];
+		if (i < 2)
+			*header = *values[i];
+		else if (i == 2)
+			*header = (struct event_header){NULL, key->key, key->key_length};
+		else
+			*header = (struct event_header){NULL, "1.0", 3};
+		header->name = names[choice][i];
+		if (header->value == NULL)
+			header->length = 0;
+	}
+	return count;
+}
+
+/* Schema Registry's five bytes before what was there. */
+static void put_frame(char **bytes, size_t *length)
+{
+	char *framed = malloc(*length + 5);
+	EXPECT(framed != NULL);
+	memset(framed, 0, 5);
+	memcpy(framed + 5, *bytes, *length);
+	free(*bytes);
+	*bytes = framed;
+	*length += 5;
+}
+
+static const char *const topics[] = {"events.created", "events.updated", "events.deleted", "orders",
+				     "rows",	       "debezium",	 "boxed",	   "ce",
+				     "connected",      "plain",		 "other"};
 
 /* Decodes every value as a message; answers how many are changes. */
 static size_t decode_values(const struct choice *choice, const struct event_message *common,
 			    char *const *parts, const size_t *lengths, size_t values,
 			    struct event_change **changes)
 {
-	static const char *const topics[] = {"events.created", "events.updated", "events.deleted"};
 	size_t count = 0;
 	for (size_t i = 0; i < values; i++) {
 		struct event_message message = *common;
@@ -230,27 +358,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct event_change *changes[CHANGE_LIMIT];
 	set_up();
 	use_state((const char *)begin, whole, true);
-	if (size == 0)
-		return 0;
-	unsigned number = (unsigned)*data++ - ' ';
-	size--;
-	struct choice choice = {take_choice(&number, 3), take_choice(&number, 2),
-				take_choice(&number, 2), take_choice(&number, 2),
-				take_choice(&number, 3)};
-	struct event_header headers[2] = {{.name = "EventType"}, {.name = "VERSION"}};
+	struct choice choice = {
+		.topic = take_choice(&data, &size, sizeof(topics) / sizeof(topics[0])),
+		.has_timestamp = take_choice(&data, &size, 2),
+		.has_key = take_choice(&data, &size, 2),
+		.has_tombstone = take_choice(&data, &size, 2),
+		.headers = take_choice(&data, &size, 6),
+		.framed = take_choice(&data, &size, 3)};
+	struct event_header type = {0}, version = {0}, headers[4];
 	WEIR_FREE char *key = take_part(&data, &size, &key_length);
-	WEIR_FREE char *type = take_part(&data, &size, &headers[0].length);
-	WEIR_FREE char *version = take_part(&data, &size, &headers[1].length);
-	headers[0].value = type;
-	headers[1].value = version;
-	while (values < CHANGE_LIMIT &&
-	       (parts[values] = take_part(&data, &size, &lengths[values])) != NULL)
-		values++;
-	/* No headers, both, or the version alone. */
-	struct event_message common = {.key = choice.has_key ? key : NULL,
-				       .key_length = key_length,
-				       .headers = choice.headers == 2 ? headers + 1 : headers,
-				       .header_count = (3 - choice.headers) % 3};
+	WEIR_FREE char *type_text = take_part(&data, &size, &type.length);
+	WEIR_FREE char *version_text = take_part(&data, &size, &version.length);
+	type.value = type_text;
+	version.value = version_text;
+	if (key != NULL && choice.framed == 2)
+		put_frame(&key, &key_length);
+	for (; values < CHANGE_LIMIT &&
+	       (parts[values] = take_part(&data, &size, &lengths[values])) != NULL;
+	     values++)
+		if (choice.framed == 1)
+			put_frame(&parts[values], &lengths[values]);
+	struct event_message common = {
+		.key = choice.has_key ? key : NULL, .key_length = key_length, .headers = headers};
+	common.header_count = make_headers(choice.headers, &common, &type, &version, headers);
 	size_t count = decode_values(&choice, &common, parts, lengths, values, changes);
 	merge_both_ways(changes, count, begin, whole);
 	event_decoder_reset(decoder);
