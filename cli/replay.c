@@ -257,7 +257,7 @@ static weir_status fill(struct replay *replay, struct slot *slot, struct weir_er
 		.id_length = slot->id_length,
 		.kind = visible ? WEIR_KIND_LIVE : WEIR_KIND_HIDDEN,
 		.version = state_version(&slot->state),
-		.applied_at = moment_now(),
+		.applied_at = state_applied_at(&slot->state, moment_now()),
 		.revision = slot->revision.data,
 		.revision_length = slot->revision.length,
 		.state = slot->blob.data,

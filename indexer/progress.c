@@ -90,7 +90,9 @@ struct partition *progress_partition(struct progress *progress, const char *clus
 				 .stored_marks = LOG_MARKS_NONE,
 				 .target = UNKNOWN,
 				 .last_timestamp = INT64_MIN,
-				 .at_end = INT64_MIN};
+				 .at_end = INT64_MIN,
+				 .looked = INT64_MIN,
+				 .whole = INT64_MIN};
 	if (made.cluster == NULL || made.topic == NULL) {
 		free(made.cluster);
 		free(made.topic);
@@ -327,8 +329,8 @@ int64_t progress_all_read(struct progress *progress)
 			oldest = INT64_MIN;
 	for (size_t i = 0; i < progress->count; i++) {
 		const struct partition *each = &progress->partitions[i];
-		if (each->in_log && each->at_end < oldest)
-			oldest = each->at_end;
+		if (each->in_log && each->whole < oldest)
+			oldest = each->whole;
 	}
 	pthread_mutex_unlock(&progress->lock);
 	return oldest == INT64_MAX ? INT64_MIN : oldest;
@@ -425,8 +427,10 @@ static void survey_all(struct progress *progress, int64_t now, struct survey *su
 			continue;
 		int64_t messages = lag_messages(each);
 		bool ours = progress_is_ours(progress, each);
-		if (messages == 0)
+		if (messages == 0) {
 			each->at_end = now;
+			each->whole = each->looked;
+		}
 		if (ours)
 			survey_ours(each, messages, now, survey);
 		else if (messages > 0 && moment_monotonic() - each->moved > ORPHAN_AFTER)

@@ -83,7 +83,8 @@ void progress_rewound(struct progress *progress, const struct log_place *place);
 /* A number that changes with each progress_rewound. */
 unsigned progress_rewinds(struct progress *progress);
 
-/* The newest moment at which every partition had been read to its end; INT64_MIN: not yet. */
+/* The newest moment of which this is sure: all that every partition held then is in the index.
+ * INT64_MIN: of none. */
 int64_t progress_all_read(struct progress *progress);
 
 /* The index holds no position at all. */

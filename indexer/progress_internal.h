@@ -18,6 +18,8 @@ struct partition {
 	int64_t begin, end;	/* of the log; UNKNOWN */
 	int64_t last_timestamp; /* of the last message in the index; INT64_MIN: unknown */
 	int64_t at_end;		/* when the index last held all of it; INT64_MIN: never */
+	int64_t looked;		/* when the log was asked for end, at the latest */
+	int64_t whole;		/* what the log held then is in the index; INT64_MIN: unknown */
 	int64_t moved;		/* moment_monotonic, when position last changed */
 	bool in_log;		/* the broker has it now */
 	/* Is the log still the one that the position was taken in? */
@@ -48,7 +50,8 @@ struct progress {
 	struct topic *topics;
 	size_t topic_count;
 	unsigned generation, rewinds;
-	unsigned checks;   /* of this look */
+	int64_t looked;	   /* when the watching thread began this look */
+	unsigned checks;   /* of it */
 	const char *group; /* NULL: nobody shares the index */
 	bool answered;	   /* the group said which partitions are ours, maybe none */
 	int64_t waiting;   /* moment_monotonic, since when it has not */

@@ -35,6 +35,7 @@ void progress_look_begins(struct progress *progress)
 {
 	pthread_mutex_lock(&progress->lock);
 	progress->checks = 0;
+	progress->looked = moment_now();
 	for (size_t i = 0; i < progress->count; i++) {
 		progress->partitions[i].seen = progress->partitions[i].position;
 		progress->partitions[i].asked = false;
@@ -89,6 +90,7 @@ void progress_set_log(struct progress *progress, const char *topic, int32_t numb
 			partition->odd || end < partition->seen || begin < partition->begin;
 		partition->begin = begin;
 		partition->end = end;
+		partition->looked = progress->looked;
 	}
 	pthread_mutex_unlock(&progress->lock);
 }
@@ -270,7 +272,7 @@ void progress_rewound(struct progress *progress, const struct log_place *place)
 		partition->position = place->position;
 		partition->marks = place->marks;
 		partition->target = UNKNOWN;
-		partition->last_timestamp = partition->at_end = INT64_MIN;
+		partition->last_timestamp = partition->at_end = partition->whole = INT64_MIN;
 		partition->moved = moment_monotonic();
 		progress->rewinds++;
 		progress->generation++;

@@ -62,6 +62,9 @@ weir_status state_join(struct state *state, const struct state *other,
 const struct state_field *state_find(const struct state *state, const char *name);
 bool state_visible(const struct state *state, const struct schema *schema);
 int64_t state_version(const struct state *state); /* the newest that it holds; INT64_MIN: empty */
+/* When the engine may let go of it, hidden, once that is long ago: for what is nothing but a
+ * delete, the moment when it is applied. Fields wait for the rest of their event, and never go. */
+int64_t state_applied_at(const struct state *state, int64_t now);
 
 /* The typed values to index, for a visible state: one for each schema field that has a value.
  * strings: holds decoded text; both are appended to and live until cleared. Values point into

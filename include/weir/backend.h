@@ -114,7 +114,7 @@ struct weir_document {
 	size_t id_length;
 	uint32_t kind;
 	int64_t version;      /* the newest version in the state; microseconds */
-	int64_t applied_at;   /* the host's clock; what expire compares */
+	int64_t applied_at;   /* the host's clock; what expire compares; INT64_MAX: never */
 	const void *revision; /* what fetch gave for this id; length 0: it was not there */
 	size_t revision_length;
 	const void *state; /* stored untouched, handed back by fetch, search and get */
