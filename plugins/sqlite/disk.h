@@ -13,5 +13,8 @@ uint64_t disk_index_bytes(const char *path);
 uint64_t disk_log_bytes(const char *path);
 /* True too when it cannot be seen. */
 bool disk_has_room(const char *path, uint64_t bytes);
+/* Makes the name of a new file or folder last: syncs the folder above. False: errno says why not.
+ */
+bool disk_sync_name(const char *path);
 
 #endif

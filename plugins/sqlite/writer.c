@@ -52,7 +52,8 @@ static weir_status make_parents(const char *path, struct weir_error *error)
 	memcpy(parent, path, length + 1);
 	for (char *slash = strchr(parent + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(parent, 0777) != 0 && errno != EEXIST)
+		bool made = mkdir(parent, 0777) == 0;
+		if ((!made && errno != EEXIST) || (made && !disk_sync_name(parent)))
 			return error_set(error, errno == ENOSPC ? WEIR_RETRY : WEIR_FATAL,
 					 "sqlite: cannot create the folder %s (%s); create it or "
 					 "set another path",

@@ -3,8 +3,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 
@@ -37,4 +41,27 @@ weir_status folder_check(const char *path, struct weir_error *error)
 				path, entry->d_name);
 	closedir(folder);
 	return status;
+}
+
+weir_status folder_sync(const char *path, struct weir_error *error)
+{
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool good = folder >= 0 && fsync(folder) == 0;
+	int failure = errno;
+	if (folder >= 0)
+		close(folder);
+	return good ? WEIR_OK
+		    : error_set(error, WEIR_RETRY, "xapian: cannot sync the folder %s (%s)", path,
+				strerror(failure));
+}
+
+weir_status folder_sync_above(const char *path, struct weir_error *error)
+{
+	char above[PATH_MAX];
+	snprintf(above, sizeof(above), "%s", path);
+	char *slash = strrchr(above, '/');
+	if (slash == NULL)
+		return folder_sync(".", error);
+	slash[slash == above ? 1 : 0] = '\0';
+	return folder_sync(above, error);
 }

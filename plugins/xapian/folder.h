@@ -9,4 +9,9 @@
  * as it is. WEIR_OK: it is not there, or has nothing that Xapian would not make. */
 weir_status folder_check(const char *path, struct weir_error *error);
 
+/* What was renamed, made or removed in the folder is so after a power loss too. */
+weir_status folder_sync(const char *path, struct weir_error *error);
+/* Likewise in the folder that has this one. */
+weir_status folder_sync_above(const char *path, struct weir_error *error);
+
 #endif

@@ -21,11 +21,15 @@ static weir_status make_parents(const char *path, struct weir_error *error)
 	memcpy(parent, path, length + 1);
 	for (char *slash = strchr(parent + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(parent, 0777) != 0 && errno != EEXIST)
+		bool made = mkdir(parent, 0777) == 0;
+		if (!made && errno != EEXIST)
 			return error_set(error, WEIR_FATAL,
 					 "xapian: cannot create the folder %s (%s); create it or "
 					 "set another path",
 					 parent, strerror(errno));
+		weir_status status = made ? folder_sync_above(parent, error) : WEIR_OK;
+		if (status != WEIR_OK)
+			return status;
 		*slash = '/';
 	}
 	return WEIR_OK;
@@ -38,6 +42,8 @@ weir_status writer_open(struct weir_instance *instance, struct weir_error *error
 		status = folder_check(instance->path, error);
 	if (status == WEIR_OK)
 		status = xapian_open(instance->path, true, &instance->database, error);
+	if (status == WEIR_OK)
+		status = folder_sync_above(instance->path, error);
 	bool is_new = false;
 	if (status == WEIR_OK)
 		status = record_check(instance->database, &instance->fields, instance->path,
@@ -171,6 +177,10 @@ weir_status writer_commit(weir_instance *instance, const struct weir_position *c
 		status = record_set_position(instance->database, positions[i], error);
 	if (status == WEIR_OK)
 		status = xapian_commit(instance->database, error);
+	/* Xapian syncs its files, and not the renaming that makes the commit. The next one writes
+	 * over blocks that only the commit before this one needs. */
+	if (status == WEIR_OK)
+		status = folder_sync(instance->path, error);
 	if (status == WEIR_OK)
 		instance->pending = (struct disk_pending){0};
 	return status;

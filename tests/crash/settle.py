@@ -160,9 +160,11 @@ class Settler:
         """Nobody writes now."""
         began = time.monotonic()
         self.wait()
+        self.torture.note("at rest")
         live = self.check_store()
         self.check_index(live)
         self.check_letters()
+        self.torture.note("compared")
         self.verify()
         self.count += 1
         self.seconds += time.monotonic() - began

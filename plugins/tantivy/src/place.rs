@@ -31,6 +31,19 @@ enum Found {
     Index,
 }
 
+/// Makes the folder and those above it, to last: a name lasts once the folder that has it is synced.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !above.is_dir() {
+        make_folder(above)?;
+    }
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    std::fs::File::open(above)?.sync_all()
+}
+
 impl Place {
     pub fn new(path: &str) -> Place {
         Place { path: PathBuf::from(path) }
@@ -94,7 +107,7 @@ impl Place {
     /// Makes what is missing. Two that do so at once: the lock lets one do it.
     pub fn open_for_writing(&self, plan: &Plan) -> Outcome<Index> {
         if let Found::Nothing = self.look()? {
-            std::fs::create_dir_all(&self.path)
+            make_folder(&self.path)
                 .map_err(|error| retry(format!("cannot make the folder {}: {error}", self.path.display())))?;
             let directory = Files::open(&self.path).map_err(TantivyError::from)?;
             let _lock = directory
