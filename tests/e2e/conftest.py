@@ -21,15 +21,20 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group: tests that one worker runs, one after the other")
 
 
+def over(item, engine):
+    return engine in (item.callspec.params.values() if hasattr(item, "callspec") else ())
+
+
+def needs_node(item):
+    return bool({"shared_opensearch", "own_opensearch"} & set(item.fixturenames)) or over(item, "opensearch")
+
+
 def group_of(item, nodes):
     """Who shares a module's fixture stays together, so that it is made once; an OpenSearch node is
     large, so that not every worker has one."""
     if any(each.scope == "module" for fixtures in item._fixtureinfo.name2fixturedefs.values() for each in fixtures):
         return item.module.__name__
-    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    if "shared_opensearch" in item.fixturenames or "opensearch" in parameters:
-        return f"opensearch-{next(nodes)}"
-    return None
+    return f"opensearch-{next(nodes)}" if needs_node(item) and "own_opensearch" not in item.fixturenames else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -37,6 +42,9 @@ def pytest_collection_modifyitems(items):
     """The longest come first: a worker that began one last would keep all others waiting."""
     nodes = itertools.cycle(range(OPENSEARCH_NODES))
     for item in items:
+        # Under sanitizers: OpenSearch's plug-in over a server in memory; tantivy's Rust has none.
+        if needs_node(item) or over(item, "tantivy"):
+            item.add_marker(pytest.mark.slow)
         group = group_of(item, nodes)
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
