@@ -187,7 +187,7 @@ class Torture:
             self.start(daemon)
             self.raise_failures()
 
-    def settle(self):
+    def settle(self, last=False):
         self.note("settle")
         self.all_run()
         with contextlib.ExitStack() as stack:
@@ -195,7 +195,7 @@ class Torture:
                 stack.enter_context(worker.turn)
             self.raise_failures()
             self.poisoner.flush()
-            self.settler.settle()
+            self.settler.settle(last)
         self.note("settled")
 
     def raise_failures(self):
@@ -220,7 +220,7 @@ class Torture:
                 next_settling = self.kills + SETTLE_EVERY
         if sweep:
             self.sweep()
-        self.settle()
+        self.settle(last=True)
 
     def end(self):
         for worker in getattr(self, "workers", []):
