@@ -153,7 +153,7 @@ class Kafka(Process):
             "transaction.state.log.min.isr=1", "num.partitions=3",
             "group.initial.rebalance.delay.ms=0", "auto.create.topics.enable=false",
             # a killed broker is taken back when its old session has timed out
-            "broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200", ""]))
+            "broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=300", ""]))
         java = ["java", f"-Xms{heap}", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1",
                 "-cp", f"{KAFKA_JARS}/*"]
         cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # "-" would be an option
