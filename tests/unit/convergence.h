@@ -80,7 +80,7 @@ static inline bool better(const struct letter *left, const struct letter *right,
 
 /* Who wrote the field: the best of those that are newer than every delete. NULL: nobody. */
 static inline const struct letter *best_writer(uint32_t set, size_t field, bool deleted,
-					  int64_t delete_version)
+					       int64_t delete_version)
 {
 	const struct letter *best = NULL;
 	for (size_t i = 0; i < ALPHABET; i++) {
