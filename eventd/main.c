@@ -93,6 +93,7 @@ static weir_status start_http(struct eventd *eventd, struct weir_error *error)
 		.address = config_text(config, "eventd", "address"),
 		.port = (uint16_t)config_integer(config, "eventd", "port"),
 		.connection_limit = (size_t)config_integer(config, "eventd", "connections"),
+		.idle_timeout = config_duration(config, "eventd", "idle_timeout"),
 		.deadline = config_duration(config, "eventd", "deadline"),
 		.routes = eventd->routes,
 		.route_count = API_COUNT,

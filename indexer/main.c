@@ -77,7 +77,7 @@ static weir_status serve_http(struct indexer *indexer, struct weir_error *error)
 		.address = config_text(indexer->config, "indexer", "address"),
 		.port = (uint16_t)config_integer(indexer->config, "indexer", "port"),
 		.connection_limit = 100,
-		.idle_timeout = 60000000,
+		.idle_timeout = config_duration(indexer->config, "indexer", "idle_timeout"),
 		.deadline = 10000000,
 		.routes = routes,
 		.route_count = sizeof(routes) / sizeof(routes[0]),

@@ -103,8 +103,9 @@ static weir_status start_daemon(struct http_server *server, struct weir_error *e
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL,
 		NULL, http_on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
 		MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, server, MHD_OPTION_NOTIFY_COMPLETED,
-		http_on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)options->connection_limit, MHD_OPTION_CONNECTION_TIMEOUT,
+		http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)(server->peers.limit + HTTP_PEER_MARGIN),
+		MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)((options->idle_timeout + SECOND - 1) / SECOND),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
 	if (server->daemon == NULL)
@@ -158,6 +159,7 @@ static struct http_server *make_server(const struct http_options *options)
 		server->options.idle_timeout = DEFAULT_IDLE;
 	if (server->options.deadline <= 0)
 		server->options.deadline = DEFAULT_DEADLINE;
+	http_peers_init(&server->peers, server->options.connection_limit);
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_condattr_t attributes;
 	pthread_condattr_init(&attributes);

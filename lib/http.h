@@ -52,7 +52,7 @@ struct http_route {
 struct http_options {
 	const char *address;	 /* "127.0.0.1", "::1", "localhost"; no names */
 	uint16_t port;		 /* 0: any free one */
-	size_t connection_limit; /* 0: 1000 */
+	size_t connection_limit; /* 0: 1000; beyond it the longest idle one is closed */
 	int64_t idle_timeout;	 /* microseconds, rounded up to seconds; 0: 60 s */
 	int64_t deadline; /* microseconds from the end of the request until the reply; 0: 30 s */
 	const struct http_route *routes; /* copied; their strings are borrowed */

@@ -37,6 +37,24 @@ struct http_endpoint {
 	struct metric *seconds;
 };
 
+/* What a connection is about. Where there are too many, those of the first list leave first. */
+enum http_standing {
+	HTTP_PEER_IDLE,	   /* between requests, or in the middle of a head */
+	HTTP_PEER_UPLOADS, /* in the middle of a body */
+	HTTP_PEER_READS,   /* its answer is on the way */
+	HTTP_PEER_IN_WORK, /* not in a list from here on */
+	HTTP_PEER_LEAVES,
+};
+#define HTTP_STANDING_LISTS HTTP_PEER_IN_WORK
+#define HTTP_PEER_MARGIN 64 /* connections beyond the limit, until those that leave have left */
+
+struct http_peer;
+struct http_peers {
+	struct http_peer *first[HTTP_STANDING_LISTS], *last[HTTP_STANDING_LISTS]; /* oldest first */
+	size_t count, limit;
+	struct metric *open, *dismissed;
+};
+
 struct http_server {
 	struct http_options options; /* defaults filled in */
 	struct http_endpoint *endpoints;
@@ -46,6 +64,7 @@ struct http_server {
 	uint16_t port;
 	struct MHD_Daemon *daemon;
 	size_t body_bytes; /* network thread only: held by all requests */
+	struct http_peers peers;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -77,6 +96,7 @@ enum http_stage {
 struct http_request {
 	struct http_server *server;
 	struct MHD_Connection *connection;
+	struct http_peer *peer;		      /* NULL: there was no memory for it */
 	const struct http_endpoint *endpoint; /* never NULL after the head */
 	struct http_request *next;	      /* in a queue */
 	enum http_stage stage;
@@ -109,6 +129,14 @@ enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection
 				size_t *length, void **state);
 void http_on_completed(void *context, struct MHD_Connection *connection, void **state,
 		       enum MHD_RequestTerminationCode code);
+
+/* http_connections.c. Raises the process's limit of open files, or lowers the limit of connections
+ * to what the former allows. */
+void http_peers_init(struct http_peers *peers, size_t limit);
+void http_on_connection(void *context, struct MHD_Connection *connection, void **peer_context,
+			enum MHD_ConnectionNotificationCode code);
+struct http_peer *http_peer_of(struct MHD_Connection *connection);
+void http_peer_stands(struct http_request *request, enum http_standing standing);
 
 /* In the network thread. */
 enum MHD_Result http_reply_send(struct http_request *request);

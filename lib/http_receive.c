@@ -27,6 +27,7 @@ void *http_on_uri(void *context, const char *text, struct MHD_Connection *connec
 		return NULL;
 	request->server = context;
 	request->connection = connection;
+	request->peer = http_peer_of(connection);
 	if (text == NULL) /* a request line without a target */
 		return request;
 	request->uri_too_long = strlen(text) > HTTP_URI_LIMIT;
@@ -46,6 +47,7 @@ void http_on_completed(void *context, struct MHD_Connection *connection, void **
 	if (request == NULL)
 		return;
 	*state = NULL;
+	http_peer_stands(request, HTTP_PEER_IDLE);
 	server->body_bytes -= request->body.length;
 	bool answering = request->answering;
 	http_uri_finish(&request->uri);
@@ -143,6 +145,42 @@ static size_t announced_length(const struct http_request *request)
 	return length != NULL ? (size_t)strtoull(length, NULL, 10) : 0;
 }
 
+/* How many there are of a header, and the last one. */
+struct header_count {
+	const char *name, *value;
+	size_t count;
+};
+
+static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name,
+				    const char *value)
+{
+	struct header_count *header = context;
+	(void)kind;
+	if (strcasecmp(name, header->name) == 0) {
+		header->count++;
+		header->value = value != NULL ? value : "";
+	}
+	return MHD_YES;
+}
+
+/* Where servers and proxies could disagree about where a body ends, there is none: what one takes
+ * for its end, the other might take for another request. */
+static const char *check_framing(struct http_request *request)
+{
+	struct header_count length = {.name = "Content-Length"};
+	struct header_count encoding = {.name = "Transfer-Encoding"};
+	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &length);
+	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &encoding);
+	if (length.count + encoding.count > 1)
+		return "Content-Length and Transfer-Encoding: send one of them, once";
+	if (encoding.count == 1 && strcasecmp(encoding.value, "chunked") != 0)
+		return "Transfer-Encoding: only chunked is known here";
+	size_t digits = length.count == 1 ? strspn(length.value, "0123456789") : 1;
+	if (digits == 0 || digits > 18 || (length.count == 1 && length.value[digits] != '\0'))
+		return "Content-Length: expected a number";
+	return NULL;
+}
+
 /* Everything that the head alone decides; what is wrong is answered (http_reply), not yet sent. */
 static void check_head(struct http_request *request)
 {
@@ -182,6 +220,14 @@ static void refuse_length(struct http_request *request)
 	http_problem(request, 413, detail, NULL, 0);
 }
 
+/* The connection is closed behind it. */
+static enum MHD_Result refuse_framing(struct http_request *request, const char *wrong)
+{
+	if (!request->replied)
+		http_problem(request, 400, wrong, NULL, 0);
+	return http_reply_send(request);
+}
+
 /* The head is there. A refusal waits until the body has been read, so that the connection can go
  * on, unless the client asked first (Expect) or the body is longer than we read. */
 static enum MHD_Result take_head(struct http_request *request, const char *method)
@@ -190,6 +236,9 @@ static enum MHD_Result take_head(struct http_request *request, const char *metho
 	set_method(request, method);
 	set_id(request);
 	check_head(request);
+	const char *wrong = check_framing(request);
+	if (wrong != NULL)
+		return refuse_framing(request, wrong);
 	size_t announced = announced_length(request);
 	bool too_long = announced != SIZE_MAX && announced > request->body_limit;
 	if (too_long && !request->replied)
@@ -197,6 +246,7 @@ static enum MHD_Result take_head(struct http_request *request, const char *metho
 	if (request->replied && announced > 0 && http_header(request, "Expect") != NULL)
 		return http_reply_send(request);
 	request->stage = HTTP_READING;
+	http_peer_stands(request, HTTP_PEER_UPLOADS);
 	return too_long ? http_reply_cut(request) : MHD_YES;
 }
 
@@ -240,6 +290,7 @@ static enum MHD_Result dispatch(struct http_request *request)
 	const struct http_endpoint *endpoint = request->endpoint;
 	if (request->replied)
 		return http_reply_send(request);
+	http_peer_stands(request, HTTP_PEER_IN_WORK);
 	request->began = moment_monotonic();
 	request->deadline = request->began + server->options.deadline;
 	if (endpoint->route.queue == NULL) {

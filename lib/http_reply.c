@@ -80,6 +80,7 @@ static void count_request(const struct http_request *request)
 static bool begin_answer(struct http_request *request)
 {
 	struct http_server *server = request->server;
+	http_peer_stands(request, HTTP_PEER_READS);
 	count_request(request);
 	server->body_bytes -= request->body.length;
 	buffer_finish(&request->body);

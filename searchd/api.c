@@ -88,6 +88,7 @@ static weir_status serve(struct api *api, const struct config *config, struct we
 		.address = config_text(config, "searchd", "address"),
 		.port = (uint16_t)config_integer(config, "searchd", "port"),
 		.connection_limit = (size_t)config_integer(config, "searchd", "connections"),
+		.idle_timeout = config_duration(config, "searchd", "idle_timeout"),
 		.deadline = config_duration(config, "searchd", "deadline"),
 		.routes = routes,
 		.route_count = sizeof(routes) / sizeof(routes[0]),
