@@ -32,7 +32,7 @@ struct slot {
 struct position {
 	const char *topic; /* of the first message there; borrowed for the run */
 	int32_t partition;
-	int64_t next_offset, timestamp;
+	int64_t next_offset;
 	const rd_kafka_message_t *last; /* likewise */
 	struct log_marks marks;
 };
@@ -225,8 +225,6 @@ static weir_status note_position(struct applier *applier, const rd_kafka_message
 				 struct weir_error *error)
 {
 	const char *topic = rd_kafka_topic_name(message->rkt);
-	rd_kafka_timestamp_type_t type;
-	int64_t milliseconds = rd_kafka_message_timestamp(message, &type);
 	size_t i = 0;
 	while (i < applier->position_count &&
 	       (applier->positions[i].partition != message->partition ||
@@ -243,12 +241,10 @@ static weir_status note_position(struct applier *applier, const rd_kafka_message
 	}
 	if (i == applier->position_count)
 		applier->position_count++;
-	applier->positions[i] =
-		(struct position){.topic = topic,
-				  .partition = message->partition,
-				  .next_offset = message->offset + 1,
-				  .timestamp = milliseconds < 0 ? INT64_MIN : milliseconds * 1000,
-				  .last = message};
+	applier->positions[i] = (struct position){.topic = topic,
+						  .partition = message->partition,
+						  .next_offset = message->offset + 1,
+						  .last = message};
 	return WEIR_OK;
 }
 
@@ -582,7 +578,6 @@ weir_status applier_run(struct applier *applier, struct batch *batch, size_t fro
 	for (size_t i = 0; i < applier->position_count; i++)
 		progress_committed(applier->options.progress, applier->positions[i].topic,
 				   applier->positions[i].partition,
-				   applier->positions[i].next_offset, &applier->positions[i].marks,
-				   applier->positions[i].timestamp);
+				   applier->positions[i].next_offset, &applier->positions[i].marks);
 	return WEIR_OK;
 }

@@ -320,8 +320,7 @@ static weir_status move_position(struct pipeline *pipeline, const rd_kafka_topic
 	weir_status status = commit_position(pipeline, place->topic, place->partition,
 					     place->offset, &marks, error);
 	if (status == WEIR_OK)
-		progress_committed(progress, place->topic, place->partition, place->offset, &marks,
-				   INT64_MIN);
+		progress_committed(progress, place->topic, place->partition, place->offset, &marks);
 	return status;
 }
 

@@ -89,10 +89,9 @@ struct partition *progress_partition(struct progress *progress, const char *clus
 				 .marks = LOG_MARKS_NONE,
 				 .stored_marks = LOG_MARKS_NONE,
 				 .target = UNKNOWN,
-				 .last_timestamp = INT64_MIN,
-				 .at_end = INT64_MIN,
 				 .looked = INT64_MIN,
 				 .whole = INT64_MIN};
+	log_age_init(&made.age);
 	if (made.cluster == NULL || made.topic == NULL) {
 		free(made.cluster);
 		free(made.topic);
@@ -261,7 +260,7 @@ bool progress_at_end(struct progress *progress, const char *topic, int32_t numbe
 }
 
 void progress_committed(struct progress *progress, const char *topic, int32_t number,
-			int64_t next_offset, const struct log_marks *marks, int64_t timestamp)
+			int64_t next_offset, const struct log_marks *marks)
 {
 	pthread_mutex_lock(&progress->lock);
 	struct partition *partition =
@@ -273,8 +272,7 @@ void progress_committed(struct progress *progress, const char *topic, int32_t nu
 		if (partition->marks.anchor.offset < marks->anchor.offset)
 			partition->marks.anchor = marks->anchor;
 		partition->moved = moment_monotonic();
-		if (timestamp != INT64_MIN)
-			partition->last_timestamp = timestamp;
+		log_age_reach(&partition->age, next_offset);
 		/* The watching thread's look may be a second old. */
 		if (partition->end != UNKNOWN && partition->end < next_offset)
 			partition->end = next_offset;
@@ -306,18 +304,13 @@ static int64_t lag_messages(const struct partition *partition)
 	return position < partition->end ? partition->end - position : 0;
 }
 
-/* How old the oldest message is that the index does not hold: at most as old as the last one that
- * it does hold, and as the moment when it held all. UNKNOWN when neither is known. */
-static int64_t lag_milliseconds(const struct partition *partition, int64_t messages, int64_t now)
+/* How old the oldest message is, at most, that the index does not hold. UNKNOWN until the index has
+ * come to an end of the log that this process has seen. */
+static int64_t lag_milliseconds(const struct partition *partition, int64_t messages)
 {
-	if (messages == 0)
-		return 0;
-	int64_t since = partition->last_timestamp > partition->at_end ? partition->last_timestamp
-								      : partition->at_end;
-	if (messages == UNKNOWN || since == INT64_MIN)
-		return UNKNOWN;
-	int64_t age = (now - since) / 1000;
-	return age > 0 ? age : 0;
+	if (messages == 0 || messages == UNKNOWN)
+		return messages;
+	return log_age_ms(&partition->age, moment_monotonic());
 }
 
 int64_t progress_all_read(struct progress *progress)
@@ -357,7 +350,6 @@ bool progress_is_empty(struct progress *progress)
 
 void progress_write(struct progress *progress, struct jsonout *json)
 {
-	int64_t now = moment_now();
 	jsonout_name(json, "positions");
 	jsonout_begin(json, '[');
 	pthread_mutex_lock(&progress->lock);
@@ -376,7 +368,7 @@ void progress_write(struct progress *progress, struct jsonout *json)
 		write_known(json, "position", each->position);
 		write_known(json, "end", each->end);
 		write_known(json, "lagMessages", messages);
-		write_known(json, "lagMs", lag_milliseconds(each, messages, now));
+		write_known(json, "lagMs", lag_milliseconds(each, messages));
 		jsonout_end(json, '}');
 	}
 	pthread_mutex_unlock(&progress->lock);
@@ -403,10 +395,9 @@ struct survey {
 	const struct partition *orphan; /* another indexer's, and does not move */
 };
 
-static void survey_ours(const struct partition *partition, int64_t messages, int64_t now,
-			struct survey *survey)
+static void survey_ours(const struct partition *partition, int64_t messages, struct survey *survey)
 {
-	int64_t age = lag_milliseconds(partition, messages, now);
+	int64_t age = lag_milliseconds(partition, messages);
 	survey->ours++;
 	if (messages == UNKNOWN)
 		survey->unknown = true;
@@ -419,7 +410,7 @@ static void survey_ours(const struct partition *partition, int64_t messages, int
 }
 
 /* Looks at every partition of the log. */
-static void survey_all(struct progress *progress, int64_t now, struct survey *survey)
+static void survey_all(struct progress *progress, struct survey *survey)
 {
 	for (size_t i = 0; i < progress->count; i++) {
 		struct partition *each = &progress->partitions[i];
@@ -427,12 +418,10 @@ static void survey_all(struct progress *progress, int64_t now, struct survey *su
 			continue;
 		int64_t messages = lag_messages(each);
 		bool ours = progress_is_ours(progress, each);
-		if (messages == 0) {
-			each->at_end = now;
+		if (messages == 0)
 			each->whole = each->looked;
-		}
 		if (ours)
-			survey_ours(each, messages, now, survey);
+			survey_ours(each, messages, survey);
 		else if (messages > 0 && moment_monotonic() - each->moved > ORPHAN_AFTER)
 			survey->orphan = each;
 		metric_set(each->lag_gauge, (double)(!ours || messages == UNKNOWN ? 0 : messages));
@@ -478,7 +467,7 @@ void progress_report(struct progress *progress)
 	struct survey survey = {0};
 	pthread_mutex_lock(&progress->lock);
 	name_missing(progress, missing, sizeof(missing));
-	survey_all(progress, moment_now(), &survey);
+	survey_all(progress, &survey);
 	warn_of_orphan(progress, survey.orphan);
 	int64_t sum = survey.sum, worst_ms = survey.worst_ms, now = moment_monotonic();
 	if (sum == 0)

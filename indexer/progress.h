@@ -59,10 +59,9 @@ rd_kafka_topic_partition_list_t *progress_assignment(struct progress *progress);
  * index's position is behind it all the same (transaction markers, compaction) and should move. */
 bool progress_at_end(struct progress *progress, const char *topic, int32_t partition,
 		     int64_t offset);
-/* timestamp: of the last message before next_offset, microseconds; INT64_MIN: unknown. marks: as
- * they went into the index. */
+/* marks: as they went into the index. */
 void progress_committed(struct progress *progress, const char *topic, int32_t partition,
-			int64_t next_offset, const struct log_marks *marks, int64_t timestamp);
+			int64_t next_offset, const struct log_marks *marks);
 /* By which the log is known at the index's position. */
 struct log_marks progress_marks(struct progress *progress, const char *topic, int32_t partition);
 

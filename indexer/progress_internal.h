@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "log_age.h"
 #include "metrics.h"
 #include "progress.h"
 
@@ -13,15 +14,14 @@
 struct partition {
 	char *cluster, *topic;
 	int32_t number;
-	int64_t position;	/* the first offset that is not in the index; UNKNOWN: none is */
-	int64_t stored;		/* what the index said last of it; UNKNOWN: nothing */
-	int64_t begin, end;	/* of the log; UNKNOWN */
-	int64_t last_timestamp; /* of the last message in the index; INT64_MIN: unknown */
-	int64_t at_end;		/* when the index last held all of it; INT64_MIN: never */
-	int64_t looked;		/* when the log was asked for end, at the latest */
-	int64_t whole;		/* what the log held then is in the index; INT64_MIN: unknown */
-	int64_t moved;		/* moment_monotonic, when position last changed */
-	bool in_log;		/* the broker has it now */
+	int64_t position;   /* the first offset that is not in the index; UNKNOWN: none is */
+	int64_t stored;	    /* what the index said last of it; UNKNOWN: nothing */
+	int64_t begin, end; /* of the log; UNKNOWN */
+	struct log_age age; /* of the oldest message that is not in the index */
+	int64_t looked;	    /* when the log was asked for end, at the latest */
+	int64_t whole;	    /* what the log held then is in the index; INT64_MIN: unknown */
+	int64_t moved;	    /* moment_monotonic, when position last changed */
+	bool in_log;	    /* the broker has it now */
 	/* Is the log still the one that the position was taken in? */
 	struct log_marks marks;	       /* of messages before position */
 	struct log_marks stored_marks; /* what the index said last of them */
@@ -50,7 +50,8 @@ struct progress {
 	struct topic *topics;
 	size_t topic_count;
 	unsigned generation, rewinds;
-	int64_t looked;	   /* when the watching thread began this look */
+	int64_t looked; /* when the watching thread began this look */
+	int64_t looked_monotonic;
 	unsigned checks;   /* of it */
 	const char *group; /* NULL: nobody shares the index */
 	bool answered;	   /* the group said which partitions are ours, maybe none */

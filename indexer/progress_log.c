@@ -36,6 +36,7 @@ void progress_look_begins(struct progress *progress)
 	pthread_mutex_lock(&progress->lock);
 	progress->checks = 0;
 	progress->looked = moment_now();
+	progress->looked_monotonic = moment_monotonic();
 	for (size_t i = 0; i < progress->count; i++) {
 		progress->partitions[i].seen = progress->partitions[i].position;
 		progress->partitions[i].asked = false;
@@ -91,6 +92,9 @@ void progress_set_log(struct progress *progress, const char *topic, int32_t numb
 		partition->begin = begin;
 		partition->end = end;
 		partition->looked = progress->looked;
+		log_age_see(&partition->age, end, progress->looked_monotonic);
+		log_age_reach(&partition->age,
+			      partition->position > begin ? partition->position : begin);
 	}
 	pthread_mutex_unlock(&progress->lock);
 }
@@ -272,7 +276,8 @@ void progress_rewound(struct progress *progress, const struct log_place *place)
 		partition->position = place->position;
 		partition->marks = place->marks;
 		partition->target = UNKNOWN;
-		partition->last_timestamp = partition->at_end = partition->whole = INT64_MIN;
+		partition->whole = INT64_MIN;
+		log_age_init(&partition->age);
 		partition->moved = moment_monotonic();
 		progress->rewinds++;
 		progress->generation++;

@@ -110,7 +110,7 @@ static void *run(void *context)
 		/* While not ready, changes for the better should be seen soon. */
 		int period = health_ready() ? PERIOD_MS : HASTY_PERIOD_MS;
 		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += (long)period % 1000 * 1000000;
 		until.tv_sec += period / 1000 + until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
@@ -139,7 +139,11 @@ weir_status watch_start(rd_kafka_t *client, const struct config *config,
 		return status;
 	}
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_cond_init(&made->wake, NULL);
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* the other one may be set */
+	pthread_cond_init(&made->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
 	int failure = pthread_create(&made->thread, NULL, run, made);
 	if (failure != 0) {
 		witness_destroy(made->witness);

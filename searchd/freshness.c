@@ -10,6 +10,7 @@
 
 #include "kafka.h"
 #include "log.h"
+#include "log_age.h"
 #include "metrics.h"
 #include "moment.h"
 #include "witness.h"
@@ -30,6 +31,17 @@ struct end {
 				*/
 };
 
+/* What is remembered of a partition from look to look. */
+struct aged {
+	const char *topic; /* of freshness->topics */
+	int32_t partition;
+	struct log_age age;
+};
+
+struct lag {
+	int64_t messages, ms; /* UNKNOWN */
+};
+
 struct freshness {
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -48,7 +60,8 @@ struct freshness {
 	struct end *ends, *before;
 	size_t end_count; /* may count beyond the array */
 	size_t before_count;
-	int64_t caught_up; /* moment_now when nothing was missing last; INT64_MIN: not seen yet */
+	struct aged *ages;
+	size_t age_count;
 	struct metric *lag;
 };
 
@@ -167,10 +180,51 @@ static void begin_look(struct freshness *freshness)
 	freshness->end_count = 0;
 }
 
+/* at: where it is, nearly always. NULL: no memory. */
+static struct log_age *age_of(struct freshness *freshness, const struct end *end, size_t at)
+{
+	for (size_t i = 0; i < freshness->age_count; i++) {
+		struct aged *each = &freshness->ages[(at + i) % freshness->age_count];
+		if (each->partition == end->partition && each->topic == end->topic)
+			return &each->age;
+	}
+	struct aged *ages =
+		realloc(freshness->ages, (freshness->age_count + 1) * sizeof(*freshness->ages));
+	if (ages == NULL)
+		return NULL;
+	freshness->ages = ages;
+	struct aged *made = &ages[freshness->age_count++];
+	*made = (struct aged){.topic = end->topic, .partition = end->partition};
+	log_age_init(&made->age);
+	return &made->age;
+}
+
+/* Adds a partition's lag, which is known. */
+static void add_lag(struct freshness *freshness, size_t at, int64_t began, struct lag *lag)
+{
+	const struct end *end = &freshness->ends[at];
+	int64_t position = end->true_position != UNKNOWN ? end->true_position : end->position;
+	int64_t from = position > end->begin ? position : end->begin;
+	struct log_age *age = age_of(freshness, end, at);
+	if (age != NULL) {
+		log_age_see(age, end->end, began);
+		log_age_reach(age, from);
+	}
+	if (from >= end->end)
+		return;
+	lag->messages += end->end - from;
+	int64_t ms = age != NULL ? log_age_ms(age, moment_monotonic()) : UNKNOWN;
+	if (ms == UNKNOWN)
+		lag->ms = UNKNOWN;
+	else if (lag->ms != UNKNOWN && lag->ms < ms)
+		lag->ms = ms;
+}
+
 /* The ends first, then the positions: the lag may come out a moment too small, never too large for
  * an index that keeps up. */
-static weir_status measure(struct freshness *freshness, int64_t *lag, struct weir_error *error)
+static weir_status measure(struct freshness *freshness, struct lag *lag, struct weir_error *error)
 {
+	int64_t began = moment_monotonic();
 	weir_status status = WEIR_OK;
 	if (freshness->cluster == NULL)
 		status = kafka_cluster_id(freshness->client, freshness->config, ANSWER_TIMEOUT_MS,
@@ -194,37 +248,26 @@ static weir_status measure(struct freshness *freshness, int64_t *lag, struct wei
 	if (status != WEIR_OK)
 		return status;
 	kafka_note_reached();
-	*lag = 0;
-	for (size_t i = 0; i < freshness->end_count; i++) {
-		const struct end *end = &freshness->ends[i];
-		int64_t position =
-			end->true_position != UNKNOWN ? end->true_position : end->position;
-		int64_t from = position > end->begin ? position : end->begin;
-		if (from < end->end)
-			*lag += end->end - from;
-	}
+	*lag = (struct lag){0};
+	for (size_t i = 0; i < freshness->end_count; i++)
+		add_lag(freshness, i, began, lag);
 	return WEIR_OK;
 }
 
 static void look(struct freshness *freshness)
 {
 	struct weir_error error;
-	int64_t lag = UNKNOWN, lag_ms = UNKNOWN, began = moment_now();
+	struct lag lag = {UNKNOWN, UNKNOWN};
+	int64_t began = moment_now();
 	while (rd_kafka_poll(freshness->client, 0) > 0) /* what it has to tell piles up otherwise */
 		;
 	if (measure(freshness, &lag, &error) != WEIR_OK)
 		log_debug("freshness", "state=unknown reason=%s", LOG_TEXT(error.message));
-	if (lag == 0) {
-		freshness->caught_up = began;
-		lag_ms = 0;
-	} else if (lag > 0 && freshness->caught_up != INT64_MIN) {
-		lag_ms = (moment_now() - freshness->caught_up) / 1000;
-	}
-	if (lag != UNKNOWN)
-		metric_set(freshness->lag, (double)lag);
+	else
+		metric_set(freshness->lag, (double)lag.messages);
 	pthread_mutex_lock(&freshness->lock);
-	freshness->lag_messages = lag;
-	freshness->lag_ms = lag_ms;
+	freshness->lag_messages = lag.messages;
+	freshness->lag_ms = lag.ms;
 	freshness->as_of = began;
 	pthread_mutex_unlock(&freshness->lock);
 }
@@ -237,7 +280,7 @@ static void *run(void *context)
 		pthread_mutex_unlock(&freshness->lock);
 		look(freshness);
 		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += PERIOD_SECONDS;
 		pthread_mutex_lock(&freshness->lock);
 		if (!freshness->stopping)
@@ -255,6 +298,7 @@ static void destroy(struct freshness *freshness)
 	witness_destroy(freshness->witness);
 	for (size_t i = 0; i < freshness->topic_count; i++)
 		free(freshness->topics[i]);
+	free(freshness->ages);
 	free(freshness->ends);
 	free(freshness->before);
 	free(freshness->cluster);
@@ -292,9 +336,12 @@ weir_status freshness_start(const struct config *config, struct index *index,
 	made->config = config;
 	made->lag_messages = made->lag_ms = UNKNOWN;
 	made->as_of = moment_now();
-	made->caught_up = INT64_MIN;
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_cond_init(&made->wake, NULL);
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* the other one may be set */
+	pthread_cond_init(&made->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
 	reader_init(&made->reader, index);
 	made->lag = metric_get(METRIC_GAUGE, "weir_searchd_lag_messages", NULL,
 			       "Messages in the log that the index does not hold.");

@@ -40,8 +40,7 @@ static void read_all(int64_t position)
 {
 	const struct log_marks marks = LOG_MARKS_NONE;
 	for (size_t i = 0; i < schema->message_count; i++)
-		progress_committed(progress, schema->messages[i].topic, 0, position, &marks,
-				   INT64_MIN);
+		progress_committed(progress, schema->messages[i].topic, 0, position, &marks);
 }
 
 START_TEST(all_is_read_as_of_the_look)
