@@ -246,7 +246,7 @@ static enum schema_unit counted_in(const char *name)
 const json_t *event_member_type(const json_t *types, const char *name)
 {
 	const json_t *fields = json_object_get(types, "fields");
-	for (size_t i = 0; i < json_array_size(fields); i++) {
+	for (size_t i = 0; i < json_array_size(fields) && i < EVENT_MEMBER_LIMIT; i++) {
 		const json_t *type = json_array_get(fields, i);
 		const json_t *field = json_object_get(type, "field");
 		if (json_is_string(field) && strcmp(json_string_value(field), name) == 0)

@@ -6,12 +6,6 @@
 
 #include "config.h"
 
-weir_status schema_refuse(const struct schema_reader *reader, const char *where, const char *what)
-{
-	return err_set(reader->error, WEIR_INVALID, "schema %s: %s: %s", reader->origin, where,
-		       what);
-}
-
 weir_status schema_only_members(const struct schema_reader *reader, const json_t *object,
 				const char *where, const char *const *names, size_t count)
 {

@@ -13,7 +13,12 @@ struct schema_reader {
 	struct weir_error *error;
 };
 
-weir_status schema_refuse(const struct schema_reader *reader, const char *where, const char *what);
+static inline weir_status schema_refuse(const struct schema_reader *reader, const char *where,
+					const char *what)
+{
+	return err_set(reader->error, WEIR_INVALID, "schema %s: %s: %s", reader->origin, where,
+		       what);
+}
 /* Every member must be one of names; the message gives the nearest. */
 weir_status schema_only_members(const struct schema_reader *reader, const json_t *object,
 				const char *where, const char *const *names, size_t count);

@@ -261,7 +261,7 @@ static void pass_over_empty(struct found *found, struct model *model)
 static int on_scan(void *context, const char *id, size_t id_length, int64_t version, uint32_t kind)
 {
 	struct found *found = context;
-	struct model model;
+	struct model model = {0};
 	char name[16];
 	pass_over_empty(found, &model);
 	snprintf(name, sizeof(name), "id-%04zu", found->next++);
