@@ -23,6 +23,7 @@ def wait_expired(system, count):
     assert gone() == count
 
 
+@pytest.mark.slow
 def test_what_waits_for_the_rest_does_not_expire(kafka, make_system, engine):
     """Hidden is not only what was deleted: an update that overtook its create, an event whose title was cleared, one
     that was changed after its delete. None of these is too old, ever."""

@@ -108,6 +108,7 @@ def check_letters(kafka, places):
     assert not wanted, [case["name"] for case in wanted.values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema, cases", read_tables().items(), ids=lambda each: each or "events")
 def test_messages_become_what_their_tables_say(kafka, make_system, schema, cases):
     settings = {}
