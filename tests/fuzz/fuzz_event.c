@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * fuzz_event.c - messages of any bytes, to topics of every format and of mappings. What decodes is
  * a change that keeps its promises, the same each time, and the same behind Schema Registry's
- * framing and inside a JSON string; merged in two orders, with the state written and read between,
- * changes give the same bytes; and those, damaged, are refused or read but never crash.
+ * framing, inside a JSON string and as Kafka Connect's payload; merged in two orders, with the
+ * state written and read between, changes give the same bytes; and those, damaged, are refused or
+ * read but never crash.
  *
  * The input: six digits that choose (take_choice), and lines: key, type, version, and values, as
  * seeds.py makes them of tests/messages. */
@@ -174,6 +175,23 @@ static void expect_same_wrapped(const struct event_message *message, const struc
 	expect_same(decode_once(&wrapped), change);
 }
 
+/* Would a payload of that text be read as the text itself is? Not where its topic has a format, nor
+ * when it is a payload with its schema already, nor when it would nest too deeply. */
+static bool may_be_payload(const struct event_message *message)
+{
+	size_t nested = 0;
+	struct weir_error error;
+	JSONDOC_SCOPED struct jsondoc *document = NULL;
+	const char *text = message->value;
+	for (size_t i = 0; i < message->value_length; i++)
+		nested += text[i] == '{' || text[i] == '[';
+	EXPECT(jsondoc_parse(text, message->value_length, &document, &error) == WEIR_OK);
+	const json_t *root = jsondoc_root(document);
+	return nested < JSONDOC_DEPTH && strncmp(message->topic, "events.", 7) == 0 &&
+	       (json_object_get(root, "schema") == NULL ||
+		json_object_get(root, "payload") == NULL);
+}
+
 /* Decodes it, and it once more in wrappings that say nothing of it. */
 static struct event_change *decode(const struct event_message *message)
 {
@@ -182,15 +200,20 @@ static struct event_change *decode(const struct event_message *message)
 	struct event_change *change = decode_once(message);
 	expect_same(decode_once(message), change);
 	const char *text = message->value;
-	if (change == NULL || text == NULL || text[0] == '\0' || text[0] == '\xEF')
+	if (change == NULL || text == NULL || text[0] != '{')
 		return change;
 	buffer_append(&value, "\0\0\0\0\7", 5);
 	buffer_append(&value, text, message->value_length);
 	expect_same_wrapped(message, &value, change);
-	if (text[0] != '{')
-		return change;
 	buffer_clear(&value);
 	jsonout_string(&json, text, message->value_length);
+	expect_same_wrapped(message, &value, change);
+	if (!may_be_payload(message))
+		return change;
+	buffer_clear(&value);
+	buffer_append_text(&value, "{\"schema\":null,\"payload\":");
+	buffer_append(&value, text, message->value_length);
+	buffer_append_text(&value, "}");
 	expect_same_wrapped(message, &value, change);
 	return change;
 }
