@@ -291,7 +291,7 @@ static weir_status print_json(const struct dlq *dlq, const struct dlq_options *o
 
 int dlq_list(struct dlq *dlq, const struct dlq_options *options)
 {
-	struct weir_error error;
+	struct weir_error error = {""};
 	struct totals totals = count(dlq);
 	weir_status status = (options->json || !isatty(STDOUT_FILENO) ? print_json : print_list)(
 		dlq, options, &totals, &error);
