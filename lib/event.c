@@ -467,7 +467,7 @@ static weir_status follow_data(struct event_decoding *decoding)
 	if (pointer == NULL || data->node == NULL)
 		return WEIR_OK;
 	const json_t *node = json_find(data->node, pointer);
-	decoding->envelope.types = NULL;
+	decoding->envelope.types = event_type_at(decoding->envelope.types, pointer);
 	weir_status status = WEIR_OK;
 	if (json_is_object(node))
 		data->node = node;

@@ -183,10 +183,7 @@ static weir_status read_mapped_fields(struct event_decoding *decoding)
 		const json_t *node = json_find(envelope->data.node, mapped->pointer);
 		if (node == NULL)
 			continue;
-		const json_t *type =
-			*mapped->pointer == '/'
-				? event_member_type(envelope->types, mapped->pointer + 1)
-				: NULL;
+		const json_t *type = event_type_at(envelope->types, mapped->pointer);
 		weir_status status =
 			add_field(decoding, decoding->schema->abi->fields[mapped->field]->name,
 				  mapped->field, node, type, mapped->unit);

@@ -55,6 +55,8 @@ const char *event_unframe(const void *bytes, size_t *length, bool *framed, uint3
 
 /* Kafka Connect's schema of a struct's member; NULL: none is known. */
 const json_t *event_member_type(const json_t *types, const char *name);
+/* Of what a JSON pointer leads to. */
+const json_t *event_type_at(const json_t *types, const char *pointer);
 /* The canonical JSON of a value. field: of the schema, or NULL for one that it does not name; type:
  * Kafka Connect's schema of the value, or NULL; unit: what a date counts in when it is a number. */
 weir_status event_value_write(const struct jsondoc *document, const json_t *node,

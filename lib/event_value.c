@@ -255,6 +255,20 @@ const json_t *event_member_type(const json_t *types, const char *name)
 	return NULL;
 }
 
+const json_t *event_type_at(const json_t *types, const char *pointer)
+{
+	char name[JSON_POINTER_LIMIT];
+	while (types != NULL && *pointer == '/') {
+		size_t length = strcspn(++pointer, "/");
+		memcpy(name, pointer, length);
+		name[length] = '\0';
+		pointer += length;
+		const json_t *items = json_object_get(types, "items");
+		types = items != NULL ? items : event_member_type(types, name);
+	}
+	return types;
+}
+
 /* *done: the logical type says what the value is, and it was written. */
 static weir_status write_logical(const struct jsondoc *document, const json_t *node,
 				 const struct weir_field *field, const json_t *type,
