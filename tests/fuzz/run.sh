@@ -39,7 +39,7 @@ run_fuzzer() { # prints one line; not 0: it found something
 	mkdir -p "$build/corpus/$name" "$build/findings"
 	[ ! -e "tests/fuzz/$name.dict" ] || options+=("-dict=tests/fuzz/$name.dict")
 	[ ! -e "tests/fuzz/seeds/$name" ] || seeds+=("tests/fuzz/seeds/$name")
-	[ "$name" != event ] || seeds+=("$build/seeds")
+	[ ! -e "$build/seeds/$name" ] || seeds+=("$build/seeds/$name")
 	"$build/tests/fuzz/fuzz_$name" "${options[@]}" -max_total_time="$(share "$name")" -max_len=5000 \
 		-timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
 		-artifact_prefix="$build/findings/$name-" "$build/corpus/$name" "${seeds[@]}" > "$log" 2>&1 &

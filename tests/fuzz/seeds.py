@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""seeds.py FOLDER: the messages of tests/messages as inputs of fuzz_event, one file each."""
+"""seeds.py FOLDER: the messages of tests/messages as inputs of fuzz_event, and those of mapped.txt with their
+schema as inputs of fuzz_schema, one file each."""
+import json
 import pathlib
 import sys
 
@@ -50,12 +52,16 @@ def seed(case):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
     tables = pathlib.Path(__file__).resolve().parents[1] / "messages"
+    schema = json.dumps(json.loads((tables / "mapped.schema.json").read_text()), separators=(",", ":"))
+    for name in ("event", "schema"):
+        (pathlib.Path(sys.argv[1]) / name).mkdir(parents=True, exist_ok=True)
     for table in sorted(tables.glob("*.txt")):
         for number, case in enumerate(cases(table)):
-            (folder / f"{table.stem}-{number}").write_text(seed(case))
+            (pathlib.Path(sys.argv[1]) / "event" / f"{table.stem}-{number}").write_text(seed(case))
+            if table.stem == "mapped":
+                text = schema + "\n" + case.get("value", "")
+                (pathlib.Path(sys.argv[1]) / "schema" / f"{number}").write_text(text)
 
 
 main()
