@@ -134,7 +134,7 @@ static void log_type_once(struct applier *applier, const char *type)
 	if (copy != NULL)
 		applier->unknown_types[applier->unknown_type_count++] = copy;
 	log_warning("passed_over", "type=%s reason=%s", LOG_TEXT(type),
-		    LOG_TEXT("the schema does not name this type of message"));
+		    LOG_TEXT("the schema does not name this type of message, or has it ignored"));
 }
 
 static weir_status read_headers(const rd_kafka_message_t *message, struct event_header **headers,
