@@ -22,6 +22,7 @@ struct writer {
 	struct database database;
 	int lock;
 	bool in_transaction, changed;
+	bool doubtful;	      /* something failed since the last commit */
 	struct record record; /* with what was applied */
 	int64_t next_number;
 	struct pending pending;
@@ -193,17 +194,24 @@ static weir_status note_full(struct weir_instance *instance, weir_status status)
 	return status;
 }
 
+static weir_status check_room(struct weir_instance *instance, struct weir_error *error)
+{
+	const struct writer *writer = instance->writer;
+	if (writer->starved == 0 || disk_has_room(instance->path, writer->starved))
+		return WEIR_OK;
+	return error_set(error, WEIR_RETRY,
+			 "sqlite: the disk of %s was full; it goes on by itself once there "
+			 "are %.1f MiB free",
+			 instance->path, (double)writer->starved / MEBIBYTE);
+}
+
 static weir_status begin(struct weir_instance *instance, struct weir_error *error)
 {
 	struct writer *writer = instance->writer;
-	if (writer->starved > 0 && !disk_has_room(instance->path, writer->starved))
-		return error_set(error, WEIR_RETRY,
-				 "sqlite: the disk of %s was full; it goes on by itself once there "
-				 "are %.1f MiB free",
-				 instance->path, (double)writer->starved / MEBIBYTE);
-	if (writer->in_transaction)
-		return WEIR_OK;
-	weir_status status = database_run(&writer->database, "BEGIN IMMEDIATE", error);
+	weir_status status = check_room(instance, error);
+	if (status != WEIR_OK || writer->in_transaction)
+		return status;
+	status = database_run(&writer->database, "BEGIN IMMEDIATE", error);
 	writer->in_transaction = status == WEIR_OK;
 	return note_full(instance, status);
 }
@@ -369,8 +377,10 @@ weir_status writer_commit(weir_instance *instance, const struct weir_position *c
 			  size_t count, struct weir_error *error)
 {
 	struct writer *writer = instance->writer;
-	if (!writer->changed && count == 0)
+	/* After a failure an empty commit asks whether it was the documents: it has to write. */
+	if (!writer->changed && count == 0 && !writer->doubtful)
 		return WEIR_OK;
+	bool tells = writer->changed || count > 0;
 	weir_status status = begin(instance, error);
 	if (status == WEIR_OK)
 		status = write_pending(instance, error);
@@ -383,8 +393,10 @@ weir_status writer_commit(weir_instance *instance, const struct weir_position *c
 	if (status != WEIR_OK)
 		return note_full(instance, status);
 	writer->record.generation++;
-	writer->in_transaction = writer->changed = false;
-	writer->bytes = writer->starved = 0;
+	writer->in_transaction = writer->changed = writer->doubtful = false;
+	writer->bytes = 0;
+	if (tells)
+		writer->starved = 0;
 	if (writer->log_pages >= writer->checkpoint_at)
 		move_log(writer);
 	return WEIR_OK;
@@ -410,6 +422,7 @@ weir_status writer_abandon(weir_instance *instance, struct weir_error *error)
 	struct writer *writer = instance->writer;
 	pending_clear(&writer->pending);
 	writer->changed = false;
+	writer->doubtful = true;
 	writer->bytes = 0;
 	/* Some failures have rolled back already. */
 	if (sqlite3_get_autocommit(writer->database.handle) == 0) {

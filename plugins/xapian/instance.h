@@ -3,6 +3,8 @@
 #ifndef INSTANCE_H
 #define INSTANCE_H
 
+#include <stdbool.h>
+
 #include "disk.h"
 #include "fields.h"
 #include "index.h"
@@ -19,6 +21,7 @@ struct weir_instance {
 	/* What did not fit the last time. Until it does nothing smaller is tried: an empty commit
 	 * that passes would say that the documents are at fault. */
 	struct disk_pending starved;
+	bool doubtful; /* something failed since the last commit: an empty one has to write, too */
 	struct bytes term; /* scratch */
 };
 

@@ -76,6 +76,12 @@ weir_status record_create(struct xapian_database *database, const struct fields 
 	return status == WEIR_OK ? xapian_commit(database, error) : status;
 }
 
+weir_status record_touch(struct xapian_database *database, struct weir_error *error)
+{
+	return xapian_metadata_set(database, KEY_FORMAT, strlen(KEY_FORMAT), FORMAT, strlen(FORMAT),
+				   error);
+}
+
 static bool append_names(struct bytes *out, const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

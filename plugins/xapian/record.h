@@ -14,6 +14,8 @@ weir_status record_check(struct xapian_database *database, const struct fields *
 weir_status record_create(struct xapian_database *database, const struct fields *fields,
 			  struct weir_error *error);
 
+/* Writes what is there anyway, so that a commit has something to do. */
+weir_status record_touch(struct xapian_database *database, struct weir_error *error);
 weir_status record_set_position(struct xapian_database *database,
 				const struct weir_position *position, struct weir_error *error);
 weir_status record_positions(struct xapian_database *database, weir_on_position on_position,

@@ -175,21 +175,27 @@ weir_status writer_commit(weir_instance *instance, const struct weir_position *c
 	weir_status status = check_room(instance, error);
 	for (size_t i = 0; i < count && status == WEIR_OK; i++)
 		status = record_set_position(instance->database, positions[i], error);
+	/* The host asks whether it was the documents: without writing, all would be well. */
+	if (status == WEIR_OK && instance->doubtful)
+		status = record_touch(instance->database, error);
 	if (status == WEIR_OK)
 		status = xapian_commit(instance->database, error);
 	/* Xapian syncs its files, and not the renaming that makes the commit. The next one writes
 	 * over blocks that only the commit before this one needs. */
 	if (status == WEIR_OK)
 		status = folder_sync(instance->path, error);
-	if (status == WEIR_OK)
-		instance->pending = (struct disk_pending){0};
-	return status;
+	if (status != WEIR_OK)
+		return status;
+	instance->pending = (struct disk_pending){0};
+	instance->doubtful = false;
+	return WEIR_OK;
 }
 
 weir_status writer_abandon(weir_instance *instance, struct weir_error *error)
 {
 	/* The forms that were written down are dropped too. */
 	forms_forget(&instance->builder.forms);
+	instance->doubtful = true;
 	instance->pending = (struct disk_pending){0};
 	return xapian_cancel(instance->database, error);
 }

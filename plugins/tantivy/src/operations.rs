@@ -147,6 +147,7 @@ pub unsafe extern "C" fn apply(
         let instance = unsafe { instance_of(instance) };
         let Instance { writer, plan, host, .. } = instance;
         let writer = writer.as_mut().ok_or_else(|| fatal("the index was opened for reading only"))?;
+        writer.check_room()?;
         for (index, document) in view::list(documents, count).enumerate() {
             let verdict = unsafe { &mut **verdicts.add(index) };
             writer.apply(plan, host, document, verdict)?;

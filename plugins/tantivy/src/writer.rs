@@ -26,6 +26,9 @@ use crate::snapshot::{column, find, manual_reader, stored};
 /// How long close waits for a merge, so that the next writer finds the index at rest.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// That much beside what is to be written has to be free after a failure.
+const SPARE_BYTES: u64 = 1 << 20;
+
 /// What was applied since the last commit.
 struct Applied {
     kind: u32,
@@ -48,6 +51,13 @@ pub struct Writer {
     /// every segment.
     absent: HashSet<Vec<u8>>,
     maker: Maker,
+    /// Of states, since the last commit.
+    bytes: u64,
+    /// What has to be free on the disk before anything is tried again after writing failed. Until then
+    /// nothing smaller is either: an empty commit that passes would say that the documents are at fault.
+    starved: u64,
+    /// Something failed since the last commit: an empty one is to find out whether writing works, and writes.
+    doubtful: bool,
 }
 
 /// Many small commits make many small segments: those of fewer documents than a layer count as one level, and
@@ -97,6 +107,9 @@ impl Writer {
             pending: HashMap::new(),
             absent: HashSet::new(),
             maker: Maker::new(),
+            bytes: 0,
+            starved: 0,
+            doubtful: false,
         })
     }
 
@@ -111,6 +124,34 @@ impl Writer {
 
     fn writer(&mut self) -> Outcome<&mut IndexWriter> {
         self.writer.as_mut().ok_or_else(|| retry("the writer failed and is to be opened again"))
+    }
+
+    /// tantivy does not always tell why writing failed: a thread of its own met the error.
+    fn note_starved<T>(&mut self, outcome: Outcome<T>) -> Outcome<T> {
+        if outcome.is_err() {
+            self.starved = self.starved.max(4 * self.bytes + SPARE_BYTES);
+        }
+        outcome
+    }
+
+    /// Whatever else made writing fail, with room on the disk it is tried again.
+    pub fn check_room(&mut self) -> Outcome<()> {
+        if self.starved == 0 {
+            return Ok(());
+        }
+        let path = &self.place.path;
+        let free = fs4::available_space(path)
+            .map_err(|error| retry(format!("cannot see the disk of {}: {error}", path.display())))?;
+        if free < self.starved {
+            return Err(retry(format!(
+                "the disk of {} has {:.1} MiB left after writing failed; it goes on by itself once there are {:.1}",
+                path.display(),
+                free as f64 / f64::from(1 << 20),
+                self.starved as f64 / f64::from(1 << 20)
+            )));
+        }
+        self.starved = 0;
+        Ok(())
     }
 
     /// on_state answers whether to go on.
@@ -163,7 +204,9 @@ impl Writer {
         if !is_new {
             writer.delete_term(plan.id_term(id));
         }
-        writer.add_document(made)?;
+        let added = writer.add_document(made).map(drop).map_err(Into::into);
+        self.bytes += document.state().len() as u64;
+        self.note_starved(added)?;
         let applied = Applied {
             kind: document.kind,
             applied_at: document.applied_at,
@@ -178,12 +221,15 @@ impl Writer {
     pub fn commit(&mut self, positions: impl Iterator<Item = Position>) -> Outcome<()> {
         let mut payload = self.payload.clone();
         payload.set_positions(positions);
-        if self.pending.is_empty() && payload == self.payload {
+        self.check_room()?;
+        if self.pending.is_empty() && payload == self.payload && !self.doubtful {
             return Ok(());
         }
         payload.commits += 1;
-        commit(self.writer()?, &payload)?;
+        let committed = self.writer().and_then(|writer| commit(writer, &payload));
+        self.note_starved(committed)?;
         self.payload = payload;
+        self.doubtful = false;
         self.forget();
         Ok(())
     }
@@ -191,11 +237,13 @@ impl Writer {
     fn forget(&mut self) {
         self.pending.clear();
         self.absent.clear();
+        self.bytes = 0;
         self.is_reader_behind = true;
     }
 
     pub fn abandon(&mut self, plan: &Plan) -> Outcome<()> {
         self.forget();
+        self.doubtful = true;
         /* What rollback cannot mend is opened again: only dropping the old one frees the lock. */
         let rolled_back = match self.writer.take() {
             Some(mut writer) => writer.rollback().is_ok().then_some(writer),
