@@ -237,7 +237,7 @@ def test_long_histories_end_as_the_model_says(kafka, make_system, plugin, retent
     for system in (first, second):
         wait_for(lambda: has_read_all(ends, system), "everything to be read")
         for event_id, event in wanted.items():
-            wait_for(lambda: found(system, event_id) == event, f"{event_id} to be {event}", 20)
+            wait_for(lambda: found(system, event_id) == event, f"{event_id} to be {event}")
         system.wait_total(sum(event is not None for event in wanted.values()))
     assert kafka.read_all("events.dlq") == []
     print(f"{len(traffic.sending)} messages of {len(wanted)} events, {sum(map(bool, wanted.values()))} visible, "
