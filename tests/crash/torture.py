@@ -51,7 +51,7 @@ def is_stopped(process):
 
 
 class Torture:
-    def __init__(self, folder, seed, plugin, kafka=None, settings=None, environment=None):
+    def __init__(self, folder, seed, plugin, kafka=None, settings=None, environment=None, programs=None):
         self.folder, self.seed = pathlib.Path(folder), seed
         self.rng = random.Random(f"{seed}-kills")
         self.topics = processes.TOPICS
@@ -62,6 +62,8 @@ class Torture:
         self.environment = environment or {}
         self.system = processes.System(self.folder / "system", self.kafka.brokers, plugin, **{"indexer__batch_time": "20ms", **(settings or {})})
         self.daemons = [self.system.indexer, self.system.eventd, self.system.searchd]
+        for daemon in self.daemons:
+            daemon.arguments[0] = str((programs or {}).get(daemon.name, daemon.arguments[0]))
         self.model = Model()
         self.failures, self.failed = [], threading.Event()
         self.victims, self.points, self.kinds = collections.Counter(), collections.Counter(), collections.Counter()
@@ -249,7 +251,8 @@ def missed_points(points):
 
 def torture(kills, seed, plugin="xapian", minutes=None, folder=None, sweep=True, **more):
     """Runs in a folder of its own, which stays when something was found. Returns the summary. sweep: every
-    stop point is come by, at the end if need be. environment: variables by process."""
+    stop point is come by, at the end if need be. environment, programs: variables, and another
+    executable, by process."""
     folder = pathlib.Path(folder or tempfile.mkdtemp(prefix=f"weir-torture-{seed}-"))
     folder.mkdir(exist_ok=True)
     print(f"torture: seed {seed}, {plugin}, {kills} kills", flush=True)

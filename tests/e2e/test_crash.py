@@ -38,22 +38,24 @@ def test_two_hundred_kills(java, tmp_path):
 
 # What is wrong, and what the driver must say of it.
 FAULTS = {
-    "answer-early": ("eventd", {}, r"acknowledged|was made twice|: 4\d\d |came back"),
-    "mark-early": ("eventd", {"kafka__rdkafka.linger.ms": 300}, "index: "),
-    "positions-early": ("indexer", {"backend__plugin": CRASH / "weir_early.so"}, "index: |no dead letter"),
+    "eventd answers before it commits": (
+        {"programs": {"eventd": CRASH / "eventd_early"}}, r"acknowledged|was made twice|: 4\d\d |came back"),
+    "the relay marks before Kafka has it": (
+        {"environment": {"eventd": {"LD_PRELOAD": CRASH / "early_relay.so"}}, "settings": {"kafka__rdkafka.linger.ms": 300}},
+        "index: "),
+    "positions before documents": (
+        {"settings": {"backend__plugin": CRASH / "early_positions.so"}}, "index: |no dead letter"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(kafka, tmp_path, monkeypatch, fault):
-    victim, settings, complaint = FAULTS[fault]
+    plan, complaint = FAULTS[fault]
     monkeypatch.setenv("WEIR_EARLY_PLUGIN", str(BUILD / "plugins" / "xapian" / "weir_xapian.so"))
     monkeypatch.setenv("WEIR_EARLY_FILE", str(tmp_path / "positions"))
-    environment = {"eventd": {"LD_PRELOAD": CRASH / "weir_faults.so", "WEIR_FAULT": fault}} if victim == "eventd" else {}
     with pytest.raises(AssertionError, match=complaint):
-        torture.torture(400, SEED, folder=tmp_path / "torture", kafka=kafka, settings=settings,
-                        environment=environment, sweep=False)
+        torture.torture(400, SEED, folder=tmp_path / "torture", kafka=kafka, sweep=False, **plan)
 
 
 def kill_at(process, point, act=None):

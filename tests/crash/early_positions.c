@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "weir/backend.h"
 
@@ -53,6 +54,7 @@ static weir_status early_commit(weir_instance *instance,
 			known[i].partition, (long long)known[i].next_offset, known[i].topic_id);
 	if (fclose(file) != 0 || rename(part, path) != 0)
 		abort();
+	usleep(20000); /* so that a kill is likely to fall between */
 	return inner->commit(instance, positions, count, error);
 }
 
