@@ -166,21 +166,58 @@ static weir_status count_partitions(rd_kafka_t *client, const char *name, int ti
 	return WEIR_OK;
 }
 
+/* Where every partition begins (RD_KAFKA_OFFSET_BEGINNING) or ends, into list. Not
+ * rd_kafka_query_watermark_offsets: librdkafka 2.0.2 tries for as long as the broker is away,
+ * whatever the timeout, when the connection breaks under the question. */
+static weir_status ask_offsets(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list,
+			       int64_t which, int64_t until, struct weir_error *error)
+{
+	int64_t left = (until - moment_monotonic()) / 1000;
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = which;
+	rd_kafka_resp_err_t failure =
+		rd_kafka_offsets_for_times(client, list, left > 1 ? (int)left : 1);
+	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return err_set(error, WEIR_AWAY, "topic %s: %s", list->elems[0].topic,
+			       rd_kafka_err2str(failure));
+	for (int i = 0; i < list->cnt; i++)
+		if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR || list->elems[i].offset < 0)
+			return err_set(error, WEIR_AWAY, "topic %s partition %d: %s",
+				       list->elems[i].topic, list->elems[i].partition,
+				       rd_kafka_err2str(list->elems[i].err));
+	return WEIR_OK;
+}
+
+static weir_status ask_ends(rd_kafka_t *client, rd_kafka_topic_partition_list_t *begins,
+			    rd_kafka_topic_partition_list_t *ends, int64_t until,
+			    struct weir_error *error)
+{
+	weir_status status = ask_offsets(client, begins, RD_KAFKA_OFFSET_BEGINNING, until, error);
+	return status == WEIR_OK ? ask_offsets(client, ends, RD_KAFKA_OFFSET_END, until, error)
+				 : status;
+}
+
 weir_status kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
 			     kafka_on_partition on_partition, void *context, int32_t *partitions,
 			     struct weir_error *error)
 {
 	int32_t count = 0;
+	int64_t until = moment_monotonic() + (int64_t)timeout_ms * 1000;
 	weir_status status = count_partitions(client, topic, timeout_ms, &count, error);
-	for (int32_t partition = 0; status == WEIR_OK && partition < count; partition++) {
-		int64_t begin, end;
-		rd_kafka_resp_err_t failure = rd_kafka_query_watermark_offsets(
-			client, topic, partition, &begin, &end, timeout_ms);
-		if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
-			return err_set(error, WEIR_AWAY, "topic %s partition %d: %s", topic,
-				       partition, rd_kafka_err2str(failure));
-		on_partition(context, topic, partition, begin, end);
-	}
+	if (status != WEIR_OK)
+		return status;
+	rd_kafka_topic_partition_list_t *begins = rd_kafka_topic_partition_list_new(count + 1);
+	rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(count + 1);
+	rd_kafka_topic_partition_list_add_range(begins, topic, 0, count - 1);
+	rd_kafka_topic_partition_list_add_range(ends, topic, 0, count - 1);
+	if (count > 0)
+		status = ask_ends(client, begins, ends, until, error);
+	for (int32_t i = 0; status == WEIR_OK && i < count; i++)
+		on_partition(context, topic, i,
+			     rd_kafka_topic_partition_list_find(begins, topic, i)->offset,
+			     rd_kafka_topic_partition_list_find(ends, topic, i)->offset);
+	rd_kafka_topic_partition_list_destroy(begins);
+	rd_kafka_topic_partition_list_destroy(ends);
 	if (status == WEIR_OK)
 		*partitions = count;
 	return status;
