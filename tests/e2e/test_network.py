@@ -135,8 +135,10 @@ def test_clients(front, ailment):
 
 def test_the_tool(front):
     """weir through bad networks: an answer, or one line and status 3."""
-    _, proxies = front
+    system, proxies = front
     proxy = proxies["searchd"]
+    write(system, 1)
+    system.wait_total(system.written)
     for ailment in ("latency", "drip"):
         AILMENTS[ailment](proxy)
         assert weir("search", "concert", "--url", url(proxy), "--limit", 1).returncode == 0
@@ -148,7 +150,8 @@ def test_the_tool(front):
         assert done.returncode == 3 and len(done.stderr.splitlines()) == 1, done
 
 
-@pytest.mark.parametrize("ailment", ["latency", "reset", "cut", "hole"])
+@pytest.mark.slow
+@pytest.mark.parametrize("ailment", ["reset", "cut", "hole"])
 def test_opensearch(kafka, opensearch, make_system, ailment):
     """Between the daemons and the engine's server."""
     missing = processes.plugin_missing("opensearch")
