@@ -21,6 +21,7 @@
 #define SECOND INT64_C(1000000)
 #define RETRY SECOND
 #define MEASURE_INTERVAL SECOND
+#define CLUSTER_INTERVAL (5 * SECOND)
 #define FOLLOW_INTERVAL (SECOND / 20)
 #define FOLLOW_RETRY (SECOND / 2)
 #define STOP_PATIENCE (5 * SECOND)
@@ -95,7 +96,7 @@ static void drop_client(struct relay *relay)
 		lane_reset(&relay->lanes[i]);
 	}
 	rd_kafka_queue_destroy(relay->events);
-	rd_kafka_destroy(relay->client);
+	kafka_destroy(relay->client);
 	relay->client = NULL;
 	relay->events = NULL;
 	relay->inflight = relay->inflight_bytes = 0;
@@ -223,6 +224,31 @@ static void replace_broken_client(struct relay *relay)
 	relay->connect_at = moment_monotonic() + RETRY;
 }
 
+/* Deliveries are noted under the cluster's name, so another one at the same address is connected to
+ * anew. What the one before had acknowledged is not sent again. */
+static void follow_cluster(struct relay *relay)
+{
+	char *changed = NULL;
+	if (!relay->connected)
+		return;
+	/* A producer that knows its leaders does not ask by itself for minutes. */
+	if (kafka_reachable() && moment_monotonic() - relay->cluster_at > CLUSTER_INTERVAL) {
+		const struct rd_kafka_metadata *metadata = NULL;
+		relay->cluster_at = moment_monotonic();
+		if (relay->lanes[0].topic != NULL &&
+		    rd_kafka_metadata(relay->client, 0, relay->lanes[0].topic, &metadata,
+				      ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			rd_kafka_metadata_destroy(metadata);
+	}
+	kafka_cluster_changed(relay->client, relay->options.config, relay->cluster, &changed);
+	if (changed == NULL)
+		return;
+	log_warning("relay", "state=another_cluster cluster=%s was=%s", changed, relay->cluster);
+	free(changed);
+	drop_client(relay);
+	relay->connect_at = 0;
+}
+
 static void measure(struct relay *relay)
 {
 	int64_t now = moment_now(), oldest = now;
@@ -247,6 +273,7 @@ static int64_t step(struct relay *relay)
 	if (relay->client != NULL)
 		rd_kafka_poll(relay->client, 0);
 	replace_broken_client(relay);
+	follow_cluster(relay);
 	measure(relay);
 	if (!connect_cluster(relay)) {
 		int64_t until = relay->connect_at - moment_monotonic();

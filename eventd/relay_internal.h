@@ -51,7 +51,7 @@ struct relay {
 	char *cluster;	/* NULL: not known */
 	bool connected; /* cluster and streams are known */
 	bool reset;	/* refused rows were taken up again, once per start */
-	int64_t connect_at, measured_at, followed_at;
+	int64_t connect_at, measured_at, followed_at, cluster_at;
 	struct log_once trouble, follow_trouble, store_trouble;
 	struct lane lanes[LANE_COUNT];
 	size_t inflight, inflight_bytes;

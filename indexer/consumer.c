@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "daemon.h"
 #include "kafka.h"
 #include "log.h"
 #include "metrics.h"
@@ -25,6 +26,8 @@ struct consumer {
 	rd_kafka_topic_partition_list_t *assigned; /* likewise; NULL: none */
 	rd_kafka_topic_partition_list_t *ends;	   /* met, and not yet told */
 	rd_kafka_topic_partition_list_t *stuck;	   /* likewise */
+	struct log_once uncommitted;		   /* the group's offsets */
+	struct log_once refused;		   /* something may not be read */
 	struct metric *errors;
 };
 
@@ -48,6 +51,9 @@ static weir_status configure(const struct config *config, bool shared, rd_kafka_
 		/* name, assigned, shared. Bounds on fetched and not yet indexed: */
 		{"queued.max.messages.kbytes", "16384", "16384"},
 		{"queued.min.messages", "20000", "20000"},
+		/* Compressed; messages of some bytes each take fifty times as much when unpacked.
+		 */
+		{"fetch.message.max.bytes", "131072", "131072"},
 		{"fetch.wait.max.ms", "100", "100"},
 		/* Assigned: nobody joins the group; it is how long a commit waits for its
 		 * coordinator. Shared: how long a dead member's partitions wait; brokers want 6 s
@@ -99,6 +105,32 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t event,
 			 event != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS;
 }
 
+/* Nothing rests on the group's offsets, so this is no reason to be not ready. */
+static void note_uncommitted(struct consumer *consumer, rd_kafka_resp_err_t failure)
+{
+	health_set_note("group_offsets", "lag monitors do not see how far this index is: %s",
+			rd_kafka_err2str(failure));
+	if (log_once_failing(&consumer->uncommitted))
+		log_warning("group_commit", "reason=%s", LOG_TEXT(rd_kafka_err2str(failure)));
+}
+
+static void on_commit(rd_kafka_t *client, rd_kafka_resp_err_t failure,
+		      rd_kafka_topic_partition_list_t *offsets, void *context)
+{
+	(void)client;
+	(void)offsets;
+	struct consumer *consumer = context;
+	if (failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		log_once_recovered(&consumer->uncommitted);
+		health_set_good("group_offsets");
+		return;
+	}
+	log_debug("group_commit", "reason=%s", rd_kafka_err2name(failure));
+	if (failure == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+	    failure == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+		note_uncommitted(consumer, failure);
+}
+
 weir_status consumer_create(const struct config *config, const struct schema *schema,
 			    struct progress *progress, bool shared, struct consumer **consumer,
 			    struct weir_error *error)
@@ -113,8 +145,9 @@ weir_status consumer_create(const struct config *config, const struct schema *sc
 		rd_kafka_conf_destroy(conf);
 		return err_no_memory(error);
 	}
+	rd_kafka_conf_set_opaque(conf, made);
+	rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
 	if (shared) {
-		rd_kafka_conf_set_opaque(conf, made);
 		rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
 		progress_share(progress, config_text(config, "kafka", "group"));
 	}
@@ -149,13 +182,8 @@ void consumer_destroy(struct consumer *consumer)
 		rd_kafka_topic_partition_list_destroy(consumer->assigned);
 	rd_kafka_topic_partition_list_destroy(consumer->ends);
 	rd_kafka_topic_partition_list_destroy(consumer->stuck);
-	rd_kafka_destroy(consumer->client);
+	kafka_destroy(consumer->client);
 	free(consumer);
-}
-
-rd_kafka_t *consumer_client(struct consumer *consumer)
-{
-	return consumer->client;
 }
 
 static void join_group(struct consumer *consumer)
@@ -211,6 +239,7 @@ void consumer_give_up(struct consumer *consumer)
 
 weir_status consumer_take(struct consumer *consumer, struct weir_error *error)
 {
+	log_once_recovered(&consumer->refused);
 	weir_status status = progress_own(consumer->progress, consumer->assigned, error);
 	if (status != WEIR_OK)
 		return status;
@@ -262,6 +291,20 @@ static void note_place(rd_kafka_topic_partition_list_t *list, const rd_kafka_mes
 	place->offset = message->offset;
 }
 
+/* The group's say on it is told nowhere else; that of topics the watching thread hears too. */
+static void note_refusal(struct consumer *consumer, const rd_kafka_message_t *message)
+{
+	if (message->err != RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+		return;
+	if (!consumer->shared) {
+		note_uncommitted(consumer, message->err);
+		return;
+	}
+	progress_group_trouble(consumer->progress, rd_kafka_err2str(message->err));
+	if (log_once_failing(&consumer->refused))
+		log_error("join", "reason=%s", LOG_TEXT(rd_kafka_message_errstr(message)));
+}
+
 rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms)
 {
 	rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->client, timeout_ms);
@@ -274,6 +317,7 @@ rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms)
 			note_place(consumer->stuck, message);
 		/* librdkafka tries again by itself; the watching thread sets the health. */
 		metric_add(consumer->errors, 1);
+		note_refusal(consumer, message);
 		log_debug("kafka", "error=%s reason=%s", rd_kafka_err2name(message->err),
 			  LOG_TEXT(rd_kafka_message_errstr(message)));
 	}

@@ -22,7 +22,6 @@ weir_status consumer_create(const struct config *config, const struct schema *sc
 			    struct weir_error *error) WEIR_MUST_CHECK;
 /* Takes NULL. Leaves the group, so that others need not wait for its timeout. */
 void consumer_destroy(struct consumer *consumer);
-rd_kafka_t *consumer_client(struct consumer *consumer);
 
 /* The cluster is known to progress. Assigns what progress knows by now, at the index's positions,
  * when that is not what is assigned; shared: joins the group. Only between batches: what was

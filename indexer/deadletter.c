@@ -114,7 +114,7 @@ void deadletters_destroy(struct deadletters *deadletters)
 	/* What is under way belongs to letters that may be gone: drop it without reports. */
 	rd_kafka_purge(deadletters->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
 						      RD_KAFKA_PURGE_F_NON_BLOCKING);
-	rd_kafka_destroy(deadletters->producer);
+	kafka_destroy(deadletters->producer);
 	free(deadletters);
 }
 

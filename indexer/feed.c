@@ -99,8 +99,8 @@ weir_status feed_start(struct feed *feed, struct weir_error *error)
 	if (status == WEIR_OK)
 		status = deadletters_create(config, &feed->deadletters, error);
 	if (status == WEIR_OK)
-		status = watch_start(consumer_client(feed->consumer), config, feed->choice->schema,
-				     feed->progress, &feed->watch, error);
+		status = watch_start(config, feed->choice->schema, feed->progress, &feed->watch,
+				     error);
 	if (status != WEIR_OK)
 		return status;
 	struct pipeline_options options = {

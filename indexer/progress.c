@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: see progress.h; everything below `lock` is behind it, but for cluster, which is set
- * before the other threads look. */
+ * Concurrency: see progress.h; everything below `lock` is behind it, but for cluster, which is
+ * atomic, and whose names stay. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static void add_topic(struct progress *progress, const char *name)
 		if (strcmp(name, progress->topics[i].name) == 0)
 			return;
 	}
-	progress->topics[progress->topic_count++] = (struct topic){name, true};
+	progress->topics[progress->topic_count++] = (struct topic){.name = name, .missing = true};
 }
 
 struct progress *progress_create(const struct schema *schema, int64_t ready_lag)
@@ -54,7 +54,11 @@ void progress_destroy(struct progress *progress)
 	}
 	free(progress->partitions);
 	free(progress->topics);
-	free(progress->cluster);
+	while (progress->clusters != NULL) {
+		struct cluster_name *name = progress->clusters;
+		progress->clusters = name->before;
+		free(name);
+	}
 	pthread_mutex_destroy(&progress->lock);
 	free(progress);
 }
@@ -183,9 +187,17 @@ weir_status progress_own(struct progress *progress, const rd_kafka_topic_partiti
 		}
 	}
 	progress->answered = progress->ever_answered = true;
+	progress->group_trouble = NULL;
 	progress->moved = moment_monotonic();
 	pthread_mutex_unlock(&progress->lock);
 	return status;
+}
+
+void progress_group_trouble(struct progress *progress, const char *reason)
+{
+	pthread_mutex_lock(&progress->lock);
+	progress->group_trouble = reason;
+	pthread_mutex_unlock(&progress->lock);
 }
 
 void progress_disown(struct progress *progress)
@@ -215,8 +227,22 @@ rd_kafka_topic_partition_list_t *progress_overwritten(struct progress *progress)
 weir_status progress_set_cluster(struct progress *progress, const char *cluster,
 				 struct weir_error *error)
 {
-	progress->cluster = strdup(cluster);
-	return progress->cluster != NULL ? WEIR_OK : err_no_memory(error);
+	struct cluster_name *name = malloc(sizeof(*name) + strlen(cluster) + 1);
+	if (name == NULL)
+		return err_no_memory(error);
+	strcpy(name->text, cluster);
+	pthread_mutex_lock(&progress->lock);
+	name->before = progress->clusters;
+	progress->clusters = name;
+	for (size_t i = 0; i < progress->count; i++) {
+		struct partition *each = &progress->partitions[i];
+		each->in_log = each->verified = each->stuck = each->odd = false;
+		each->end = each->begin = each->target = UNKNOWN;
+	}
+	progress->cluster = name->text;
+	progress->generation++;
+	pthread_mutex_unlock(&progress->lock);
+	return WEIR_OK;
 }
 
 const char *progress_cluster(const struct progress *progress)
@@ -375,13 +401,14 @@ void progress_write(struct progress *progress, struct jsonout *json)
 	jsonout_end(json, ']');
 }
 
-/* The names of topics that are missing, or "". */
-static void name_missing(const struct progress *progress, char *names, size_t size)
+/* The names of topics that are missing, or "". told: as the brokers say; else: who said nothing
+ * yet. */
+static void name_missing(const struct progress *progress, bool told, char *names, size_t size)
 {
 	size_t length = 0;
 	names[0] = '\0';
 	for (size_t i = 0; i < progress->topic_count && length < size; i++)
-		if (progress->topics[i].missing)
+		if (progress->topics[i].missing && progress->topics[i].told == told)
 			length +=
 				(size_t)snprintf(names + length, size - length, "%s%s",
 						 length > 0 ? ", " : "", progress->topics[i].name);
@@ -444,14 +471,15 @@ static void warn_of_orphan(struct progress *progress, const struct partition *or
 }
 
 /* Partitions move within a second or two, which is no reason to be not ready. */
-static void report_group(const struct progress *progress, bool answered, int64_t waited,
-			 size_t ours)
+static void report_group(const struct progress *progress, bool answered, const char *trouble,
+			 int64_t waited, size_t ours)
 {
 	if (progress->group == NULL)
 		health_set_good("group");
 	else if (!answered && (!progress->ever_answered || waited > progress->ready_lag))
-		health_set_bad("group", "waiting for the group %s to give partitions",
-			       progress->group);
+		health_set_bad("group", "waiting for the group %s to give partitions%s%s",
+			       progress->group, trouble != NULL ? ": " : "",
+			       trouble != NULL ? trouble : "");
 	else if (answered && ours == 0)
 		health_set_note("group",
 				"no partitions: the other members of the group %s have "
@@ -463,10 +491,11 @@ static void report_group(const struct progress *progress, bool answered, int64_t
 
 void progress_report(struct progress *progress)
 {
-	char missing[300];
+	char missing[300], unknown[300];
 	struct survey survey = {0};
 	pthread_mutex_lock(&progress->lock);
-	name_missing(progress, missing, sizeof(missing));
+	name_missing(progress, true, missing, sizeof(missing));
+	name_missing(progress, false, unknown, sizeof(unknown));
 	survey_all(progress, &survey);
 	warn_of_orphan(progress, survey.orphan);
 	int64_t sum = survey.sum, worst_ms = survey.worst_ms, now = moment_monotonic();
@@ -474,12 +503,15 @@ void progress_report(struct progress *progress)
 		progress->moved = now;
 	int64_t still = now - progress->moved, waited = now - progress->waiting;
 	bool answered = progress->answered;
+	const char *trouble = progress->group_trouble;
 	pthread_mutex_unlock(&progress->lock);
 	if (missing[0] != '\0')
 		health_set_bad("topics", "waiting for topics that do not exist yet: %s", missing);
+	else if (unknown[0] != '\0')
+		health_set_bad("topics", "the brokers did not tell of: %s", unknown);
 	else
 		health_set_good("topics");
-	report_group(progress, answered, waited, survey.ours);
+	report_group(progress, answered, trouble, waited, survey.ours);
 	if (survey.unknown)
 		health_set_bad("lag", "the end of the log is not known yet");
 	else if (sum > 0 && still > progress->ready_lag)

@@ -26,9 +26,12 @@ void progress_destroy(struct progress *progress); /* takes NULL */
 weir_status progress_load(struct progress *progress, const struct backend *backend,
 			  struct weir_error *error) WEIR_MUST_CHECK;
 
-/* The cluster whose positions count from now on; set once, before the first partition. */
+/* The cluster whose positions count from now on; set before the first partition, and again when
+ * another one answers at the same address: then there is no partition any more until the next look.
+ */
 weir_status progress_set_cluster(struct progress *progress, const char *cluster,
 				 struct weir_error *error) WEIR_MUST_CHECK;
+/* Valid until progress_destroy. */
 const char *progress_cluster(const struct progress *progress);
 
 /* Other indexers feed the same index, in this group: only partitions that are owned count for
@@ -37,6 +40,8 @@ void progress_share(struct progress *progress, const char *group);
 /* Those that the group gave; the index's positions were loaded after it did. */
 weir_status progress_own(struct progress *progress, const rd_kafka_topic_partition_list_t *list,
 			 struct weir_error *error) WEIR_MUST_CHECK;
+/* Why the group does not answer; reason lives for ever. */
+void progress_group_trouble(struct progress *progress, const char *reason);
 void progress_disown(struct progress *progress); /* all of them, until the group answers */
 /* Owned partitions for which the last progress_load found an older position than was committed:
  * somebody who had lost them wrote his. */

@@ -38,13 +38,19 @@ struct partition {
 };
 
 struct topic {
-	const char *name; /* the schema's */
-	bool missing;
+	const char *name;   /* the schema's */
+	bool missing, told; /* by the brokers */
+};
+
+struct cluster_name {
+	struct cluster_name *before;
+	char text[];
 };
 
 struct progress {
 	pthread_mutex_t lock;
-	char *cluster;
+	_Atomic(const char *) cluster;
+	struct cluster_name *clusters; /* all that there were */
 	struct partition *partitions;
 	size_t count, capacity;
 	struct topic *topics;
@@ -52,10 +58,11 @@ struct progress {
 	unsigned generation, rewinds;
 	int64_t looked; /* when the watching thread began this look */
 	int64_t looked_monotonic;
-	unsigned checks;   /* of it */
-	const char *group; /* NULL: nobody shares the index */
-	bool answered;	   /* the group said which partitions are ours, maybe none */
-	int64_t waiting;   /* moment_monotonic, since when it has not */
+	unsigned checks;	   /* of it */
+	const char *group;	   /* NULL: nobody shares the index */
+	const char *group_trouble; /* why it does not answer; NULL */
+	bool answered;		   /* the group said which partitions are ours, maybe none */
+	int64_t waiting;	   /* moment_monotonic, since when it has not */
 	bool ever_answered, orphan_told;
 	int64_t ready_lag;
 	int64_t moved; /* moment_monotonic of the last commit, or of the last time without lag */

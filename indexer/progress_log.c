@@ -63,8 +63,10 @@ void progress_set_partitions(struct progress *progress, const char *topic, int32
 {
 	pthread_mutex_lock(&progress->lock);
 	for (size_t i = 0; i < progress->topic_count; i++)
-		if (strcmp(progress->topics[i].name, topic) == 0)
+		if (strcmp(progress->topics[i].name, topic) == 0) {
 			progress->topics[i].missing = count == 0;
+			progress->topics[i].told = true;
+		}
 	for (int32_t number = 0; number < count; number++) {
 		struct partition *partition =
 			progress_partition(progress, progress->cluster, topic, number);

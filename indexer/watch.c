@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: one thread, with a witness of its own; it shares the client (thread-safe), progress
+ * Concurrency: one thread, with a witness and its client of its own; it shares progress
  * (locked) and two atomic flags. A condition variable wakes it to end. */
 #include "watch.h"
 
@@ -12,8 +12,11 @@
 #include "daemon.h"
 #include "kafka.h"
 #include "log.h"
+#include "moment.h"
 
 enum { PERIOD_MS = 1000, HASTY_PERIOD_MS = 100, ANSWER_TIMEOUT_MS = 3000 };
+/* A leader is elected anew in less. */
+#define TROUBLE_LASTS (INT64_C(3) * 1000000)
 
 struct watch {
 	pthread_t thread;
@@ -21,20 +24,20 @@ struct watch {
 	pthread_cond_t wake;
 	bool stopping;
 	_Atomic bool has_cluster;
-	rd_kafka_t *client;
 	const struct config *config;
 	const struct schema *schema;
 	struct progress *progress;
 	struct witness *witness;
-	struct log_once cluster_away;
+	struct log_once cluster_away, trouble;
+	int64_t trouble_since; /* moment_monotonic; 0: there is none */
 };
 
 static bool find_cluster(struct watch *watch)
 {
 	struct weir_error error;
 	WEIR_FREE char *cluster = NULL;
-	weir_status status =
-		kafka_cluster_id(watch->client, watch->config, ANSWER_TIMEOUT_MS, &cluster, &error);
+	weir_status status = kafka_cluster_id(witness_client(watch->witness), watch->config,
+					      ANSWER_TIMEOUT_MS, &cluster, &error);
 	if (status == WEIR_OK)
 		status = progress_set_cluster(watch->progress, cluster, &error);
 	if (status != WEIR_OK) {
@@ -46,6 +49,21 @@ static bool find_cluster(struct watch *watch)
 	log_info("kafka", "cluster=%s", cluster);
 	atomic_store(&watch->has_cluster, true);
 	return true;
+}
+
+/* Another cluster at the same address has positions of its own, or none yet. */
+static bool follow_cluster(struct watch *watch)
+{
+	struct weir_error error;
+	WEIR_FREE char *changed = NULL;
+	const char *cluster = progress_cluster(watch->progress);
+	kafka_cluster_changed(witness_client(watch->witness), watch->config, cluster, &changed);
+	if (changed == NULL)
+		return true;
+	log_warning("kafka", "cluster=%s was=%s reason=%s", changed, cluster,
+		    LOG_TEXT("another cluster answers at this address: it has positions of its "
+			     "own in the index"));
+	return progress_set_cluster(watch->progress, changed, &error) == WEIR_OK;
 }
 
 static void on_partition(void *context, const char *topic, int32_t partition, int64_t begin,
@@ -67,9 +85,33 @@ static void judge_doubts(struct watch *watch)
 	}
 }
 
+/* What the brokers answered. That all are away lib/kafka.c says; what lasts and is something else
+ * (a topic that may not be read, a leader that is missing or cannot be reached) is said here. */
+static void note_look(struct watch *watch, weir_status status, const struct weir_error *error)
+{
+	if (status == WEIR_OK) {
+		kafka_note_reached();
+		health_set_good("kafka");
+		watch->trouble_since = 0;
+		if (log_once_recovered(&watch->trouble))
+			log_info("kafka", "state=goes_on");
+		return;
+	}
+	health_set_bad("kafka", "the brokers %s do not answer: %s",
+		       config_text(watch->config, "kafka", "brokers"), error->message);
+	if (watch->trouble_since == 0)
+		watch->trouble_since = moment_monotonic();
+	if (kafka_reachable() && moment_monotonic() - watch->trouble_since > TROUBLE_LASTS &&
+	    log_once_failing(&watch->trouble))
+		log_warning("kafka", "state=waits reason=%s", LOG_TEXT(error->message));
+}
+
 static void look(struct watch *watch)
 {
+	witness_serve(watch->witness);
 	if (!atomic_load(&watch->has_cluster) && !find_cluster(watch))
+		return;
+	if (!follow_cluster(watch))
 		return;
 	struct weir_error error;
 	weir_status status = WEIR_OK;
@@ -82,21 +124,15 @@ static void look(struct watch *watch)
 		if (status != WEIR_OK && !kafka_reachable())
 			break;
 		weir_status one =
-			kafka_topic_ends(watch->client, topic, ANSWER_TIMEOUT_MS, on_partition,
-					 watch->progress, &partitions, &error);
+			kafka_topic_ends(witness_client(watch->witness), topic, ANSWER_TIMEOUT_MS,
+					 on_partition, watch->progress, &partitions, &error);
 		if (one == WEIR_OK)
 			progress_set_partitions(watch->progress, topic, partitions);
 		else
 			status = one;
 	}
 	judge_doubts(watch);
-	if (status == WEIR_OK) {
-		kafka_note_reached();
-		health_set_good("kafka");
-	} else {
-		health_set_bad("kafka", "the brokers %s do not answer: %s",
-			       config_text(watch->config, "kafka", "brokers"), error.message);
-	}
+	note_look(watch, status, &error);
 	progress_report(watch->progress);
 }
 
@@ -122,14 +158,12 @@ static void *run(void *context)
 	return NULL;
 }
 
-weir_status watch_start(rd_kafka_t *client, const struct config *config,
-			const struct schema *schema, struct progress *progress,
-			struct watch **watch, struct weir_error *error)
+weir_status watch_start(const struct config *config, const struct schema *schema,
+			struct progress *progress, struct watch **watch, struct weir_error *error)
 {
 	struct watch *made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return err_no_memory(error);
-	made->client = client;
 	made->config = config;
 	made->schema = schema;
 	made->progress = progress;

@@ -9,10 +9,9 @@
 
 struct watch;
 
-/* client is used from the new thread (librdkafka's handles are thread-safe) until watch_stop. */
-weir_status watch_start(rd_kafka_t *client, const struct config *config,
-			const struct schema *schema, struct progress *progress,
-			struct watch **watch, struct weir_error *error) WEIR_MUST_CHECK;
+weir_status watch_start(const struct config *config, const struct schema *schema,
+			struct progress *progress, struct watch **watch,
+			struct weir_error *error) WEIR_MUST_CHECK;
 /* True once the cluster's id is known and progress_set_cluster was called. */
 bool watch_has_cluster(const struct watch *watch);
 void watch_stop(struct watch *watch); /* takes NULL; joins the thread */

@@ -1,62 +1,239 @@
 /* SPDX-License-Identifier: MIT
  *
  * Concurrency: librdkafka calls on_log and on_error from threads of its own; what they share is
- * `down`, behind its lock. */
+ * `down`, `troubles` and `said`, behind `lock`. */
 #include "kafka.h"
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "moment.h"
 
-static pthread_mutex_t down_lock = PTHREAD_MUTEX_INITIALIZER;
+#define SECOND INT64_C(1000000)
+/* librdkafka keeps back an error that repeats itself for half a minute. */
+#define CAUSE_HOLDS (60 * SECOND)
+#define SAY_AGAIN_AFTER (60 * SECOND)
+#define LINE_AGAIN_AFTER (10 * SECOND)
+
+enum { FACILITY_LIMIT = 32, DESTROY_PATIENCE_SECONDS = 3, REASON_SIZE = 400 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log_once down;
 
-/* librdkafka repeats connection failures for as long as they last; on_error says it once. It also
- * repeats that brokers without a newer Metadata call may make topics: the development broker. */
+/* Why a connection fails: not let in, or not there. */
+enum trouble_kind { TROUBLE_REFUSED, TROUBLE_UNREACHABLE, TROUBLE_KIND_COUNT };
+static struct trouble {
+	char reason[REASON_SIZE];
+	int64_t at, said_at; /* moment_monotonic; 0: never */
+} troubles[TROUBLE_KIND_COUNT];
+
+/* librdkafka's own lines, by facility. */
+static struct said {
+	char facility[32];
+	int64_t at; /* moment_monotonic */
+	unsigned held_back;
+} said[FACILITY_LIMIT];
+
+/* A line of this facility may be written, *held_back others of it were not. */
+static bool may_say(const char *facility, unsigned *held_back)
+{
+	int64_t now = moment_monotonic();
+	bool may = true;
+	*held_back = 0;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < FACILITY_LIMIT; i++) {
+		struct said *each = &said[i];
+		if (each->at != 0 && strncmp(each->facility, facility, sizeof(said->facility) - 1))
+			continue;
+		if (each->at == 0)
+			snprintf(each->facility, sizeof(each->facility), "%s", facility);
+		may = each->at == 0 || now - each->at >= LINE_AGAIN_AFTER;
+		if (may) {
+			*held_back = each->held_back;
+			each->held_back = 0;
+			each->at = now;
+		} else {
+			each->held_back++;
+		}
+		break;
+	}
+	pthread_mutex_unlock(&lock);
+	return may;
+}
+
+/* librdkafka repeats connection failures for as long as they last; on_error says them once. It also
+ * repeats that brokers without a newer Metadata call may make topics: the development broker. Of
+ * the rest, each facility has a line in ten seconds. */
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *line)
 {
 	(void)client;
+	unsigned held_back = 0;
 	bool repeated = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
-			strcmp(facility, "AUTOCREATE") == 0;
+			strcmp(facility, "AUTOCREATE") == 0 || strcmp(facility, "SSLCERTVRFY") == 0;
 	uint32_t ours = level <= 3   ? WEIR_LOG_ERROR
 			: level <= 5 ? WEIR_LOG_WARNING
 				     : WEIR_LOG_DEBUG;
-	log_line(repeated ? WEIR_LOG_DEBUG : ours, "kafka", "facility=%s line=%s", facility,
-		 LOG_TEXT(line));
+	if (repeated || (ours != WEIR_LOG_DEBUG && !may_say(facility, &held_back)))
+		ours = WEIR_LOG_DEBUG;
+	if (held_back > 0)
+		log_line(ours, "kafka", "facility=%s held_back=%u line=%s", facility, held_back,
+			 LOG_TEXT(line));
+	else
+		log_line(ours, "kafka", "facility=%s line=%s", facility, LOG_TEXT(line));
+}
+
+static bool kind_of(int code, enum trouble_kind *kind)
+{
+	*kind = code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL
+			? TROUBLE_REFUSED
+			: TROUBLE_UNREACHABLE;
+	return *kind == TROUBLE_REFUSED || code == RD_KAFKA_RESP_ERR__RESOLVE ||
+	       code == RD_KAFKA_RESP_ERR__TRANSPORT;
+}
+
+/* Without librdkafka's times and counts, which differ each time. */
+static void copy_reason(char out[REASON_SIZE], const char *reason)
+{
+	snprintf(out, REASON_SIZE, "%s", reason);
+	char *tail = strstr(out, " (after ");
+	if (tail != NULL)
+		*tail = '\0';
+}
+
+/* A broker that is away and one that does not let us in look the same to whoever waits for an
+ * answer, so the reason is kept; it is said at once, and again every minute at most. */
+static void note_trouble(enum trouble_kind kind, const char *reason)
+{
+	struct trouble *trouble = &troubles[kind];
+	int64_t now = moment_monotonic();
+	pthread_mutex_lock(&lock);
+	copy_reason(trouble->reason, reason);
+	trouble->at = now;
+	bool say = trouble->said_at == 0 || now - trouble->said_at >= SAY_AGAIN_AFTER;
+	if (say)
+		trouble->said_at = now;
+	struct trouble copy = *trouble;
+	pthread_mutex_unlock(&lock);
+	if (say)
+		log_line(kind == TROUBLE_REFUSED ? WEIR_LOG_ERROR : WEIR_LOG_WARNING, "kafka",
+			 "state=%s reason=%s",
+			 kind == TROUBLE_REFUSED ? "not_let_in" : "no_connection",
+			 LOG_TEXT(copy.reason));
+}
+
+/* What OpenSSL calls X509_V_ERR_*. */
+static const char *certificate_fault(int code)
+{
+	switch (code) {
+	case 9:
+		return "is not valid yet";
+	case 10:
+		return "has expired";
+	case 18:
+	case 19:
+	case 20:
+	case 21:
+		return "is of no CA that is known here (rdkafka.ssl.ca.location)";
+	case 23:
+		return "was revoked";
+	case 62:
+	case 64:
+		return "is for another host name";
+	default:
+		return "is not accepted";
+	}
+}
+
+/* librdkafka says of all of these that the CA may be missing. 1: go on. */
+static int on_certificate(rd_kafka_t *client, const char *broker, int32_t broker_id,
+			  int *x509_error, int depth, const char *certificate, size_t length,
+			  char *reason, size_t size, void *opaque)
+{
+	(void)client;
+	(void)broker_id;
+	(void)depth;
+	(void)certificate;
+	(void)length;
+	(void)opaque;
+	char text[REASON_SIZE];
+	if (*x509_error == 0)
+		return 1;
+	snprintf(text, sizeof(text), "%s: the broker's certificate %s (OpenSSL error %d)", broker,
+		 certificate_fault(*x509_error), *x509_error);
+	note_trouble(TROUBLE_REFUSED, text);
+	snprintf(reason, size, "%s", text);
+	return 0;
 }
 
 static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
 {
 	(void)client;
 	(void)opaque;
+	enum trouble_kind kind;
+	/* A connection that ended tells nothing yet: idle ones are ended, too. */
+	bool told = strstr(reason, ": Disconnected") != NULL ||
+		    (code == RD_KAFKA_RESP_ERR__SSL &&
+		     strstr(reason, "certificate verify failed") != NULL);
+	if (!told && kind_of(code, &kind))
+		note_trouble(kind, reason);
 	if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
 		log_debug("kafka", "error=%s reason=%s", rd_kafka_err2name(code), LOG_TEXT(reason));
 		return;
 	}
-	pthread_mutex_lock(&down_lock);
+	pthread_mutex_lock(&lock);
 	bool first = log_once_failing(&down);
-	pthread_mutex_unlock(&down_lock);
+	pthread_mutex_unlock(&lock);
 	if (first)
 		log_warning("kafka", "state=away reason=%s", LOG_TEXT(reason));
 }
 
+/* The newer of the two, where there is one. */
+static bool find_cause(char out[REASON_SIZE])
+{
+	const struct trouble *newest = NULL;
+	int64_t now = moment_monotonic();
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < TROUBLE_KIND_COUNT; i++)
+		if (troubles[i].at != 0 && now - troubles[i].at < CAUSE_HOLDS &&
+		    (newest == NULL || troubles[i].at > newest->at))
+			newest = &troubles[i];
+	if (newest != NULL)
+		memcpy(out, newest->reason, REASON_SIZE);
+	pthread_mutex_unlock(&lock);
+	return newest != NULL;
+}
+
+/* Of an answer that did not come: what the connections have to tell. */
+static weir_status away(struct weir_error *error)
+{
+	char cause[REASON_SIZE], text[sizeof(error->message)];
+	if (!find_cause(cause))
+		return WEIR_AWAY;
+	memcpy(text, error->message, sizeof(text));
+	return err_set(error, WEIR_AWAY, "%.200s (%.250s)", text, cause);
+}
+
 bool kafka_reachable(void)
 {
-	pthread_mutex_lock(&down_lock);
+	pthread_mutex_lock(&lock);
 	bool reachable = !down.failing;
-	pthread_mutex_unlock(&down_lock);
+	pthread_mutex_unlock(&lock);
 	return reachable;
 }
 
 void kafka_note_reached(void)
 {
-	pthread_mutex_lock(&down_lock);
+	pthread_mutex_lock(&lock);
 	int64_t since = down.since;
 	bool first = log_once_recovered(&down);
-	pthread_mutex_unlock(&down_lock);
+	for (size_t i = 0; first && i < TROUBLE_KIND_COUNT; i++)
+		troubles[i] = (struct trouble){0};
+	pthread_mutex_unlock(&lock);
 	if (first)
 		log_info("kafka", "state=back after_ms=%lld",
 			 (long long)((moment_now() - since) / 1000));
@@ -110,6 +287,7 @@ weir_status kafka_configure(const struct config *config, const char *process,
 	snprintf(client_id, sizeof(client_id), "weir-%s", process);
 	rd_kafka_conf_set_log_cb(made, on_log);
 	rd_kafka_conf_set_error_cb(made, on_error);
+	rd_kafka_conf_set_ssl_cert_verify_cb(made, on_certificate);
 	weir_status status = kafka_set(made, "bootstrap.servers",
 				       config_text(config, "kafka", "brokers"), error);
 	if (status == WEIR_OK)
@@ -133,12 +311,29 @@ weir_status kafka_cluster_id(rd_kafka_t *client, const struct config *config, in
 		return *cluster != NULL ? WEIR_OK : err_no_memory(error);
 	}
 	char *id = rd_kafka_clusterid(client, timeout_ms);
-	if (id == NULL)
-		return err_set(error, WEIR_AWAY, "no broker of %s told its cluster id",
-			       config_text(config, "kafka", "brokers"));
+	if (id == NULL) {
+		err_set(error, WEIR_AWAY, "no broker of %s told its cluster id",
+			config_text(config, "kafka", "brokers"));
+		return away(error);
+	}
 	*cluster = strdup(id);
 	rd_kafka_mem_free(client, id);
 	return *cluster != NULL ? WEIR_OK : err_no_memory(error);
+}
+
+void kafka_cluster_changed(rd_kafka_t *client, const struct config *config, const char *cluster,
+			   char **changed)
+{
+	const char *given = config_text(config, "kafka", "cluster");
+	*changed = NULL;
+	if (given != NULL && given[0] != '\0')
+		return;
+	char *id = rd_kafka_clusterid(client, 0);
+	if (id == NULL)
+		return;
+	if (strcmp(id, cluster) != 0)
+		*changed = strdup(id);
+	rd_kafka_mem_free(client, id);
 }
 
 static weir_status count_partitions(rd_kafka_t *client, const char *name, int timeout_ms,
@@ -150,8 +345,10 @@ static weir_status count_partitions(rd_kafka_t *client, const char *name, int ti
 		return err_no_memory(error);
 	rd_kafka_resp_err_t failure = rd_kafka_metadata(client, 0, topic, &metadata, timeout_ms);
 	rd_kafka_topic_destroy(topic);
-	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return err_set(error, WEIR_AWAY, "topic %s: %s", name, rd_kafka_err2str(failure));
+	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		err_set(error, WEIR_AWAY, "topic %s: %s", name, rd_kafka_err2str(failure));
+		return away(error);
+	}
 	failure = metadata->topic_cnt == 1 ? metadata->topics[0].err
 					   : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 	int32_t count =
@@ -177,14 +374,17 @@ static weir_status ask_offsets(rd_kafka_t *client, rd_kafka_topic_partition_list
 		list->elems[i].offset = which;
 	rd_kafka_resp_err_t failure =
 		rd_kafka_offsets_for_times(client, list, left > 1 ? (int)left : 1);
-	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return err_set(error, WEIR_AWAY, "topic %s: %s", list->elems[0].topic,
-			       rd_kafka_err2str(failure));
+	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		err_set(error, WEIR_AWAY, "topic %s: %s", list->elems[0].topic,
+			rd_kafka_err2str(failure));
+		return away(error);
+	}
 	for (int i = 0; i < list->cnt; i++)
-		if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR || list->elems[i].offset < 0)
-			return err_set(error, WEIR_AWAY, "topic %s partition %d: %s",
-				       list->elems[i].topic, list->elems[i].partition,
-				       rd_kafka_err2str(list->elems[i].err));
+		if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR || list->elems[i].offset < 0) {
+			err_set(error, WEIR_AWAY, "topic %s partition %d: %s", list->elems[i].topic,
+				list->elems[i].partition, rd_kafka_err2str(list->elems[i].err));
+			return away(error);
+		}
 	return WEIR_OK;
 }
 
@@ -221,4 +421,38 @@ weir_status kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_
 	if (status == WEIR_OK)
 		*partitions = count;
 	return status;
+}
+
+static void *destroy(void *client)
+{
+	rd_kafka_destroy(client);
+	return NULL;
+}
+
+/* exit() would take away under the threads that are left what they use. */
+static void leave(int status, void *context)
+{
+	(void)context;
+	_exit(status);
+}
+
+void kafka_destroy(rd_kafka_t *client)
+{
+	pthread_t thread;
+	struct timespec until;
+	if (client == NULL)
+		return;
+	if (pthread_create(&thread, NULL, destroy, client) != 0) {
+		rd_kafka_destroy(client);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += DESTROY_PATIENCE_SECONDS;
+	if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+		return;
+	pthread_detach(thread);
+	on_exit(leave, NULL);
+	log_warning("kafka", "state=left reason=%s",
+		    LOG_TEXT("the Kafka client does not end, as when a topic was made anew with "
+			     "fewer partitions, and is not waited for"));
 }

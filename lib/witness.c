@@ -39,6 +39,8 @@ static weir_status configure(const struct config *config, const char *process,
 		status = kafka_set(made, settings[i][0], settings[i][1], error);
 	if (status == WEIR_OK)
 		status = kafka_set_default(config, made, "reconnect.backoff.max.ms", "1000", error);
+	if (status == WEIR_OK)
+		status = kafka_set_default(config, made, "socket.timeout.ms", "3000", error);
 	if (status != WEIR_OK) {
 		if (made != NULL)
 			rd_kafka_conf_destroy(made);
@@ -78,8 +80,19 @@ void witness_destroy(struct witness *witness)
 	for (size_t i = 0; i < witness->count; i++)
 		rd_kafka_topic_destroy(witness->topics[i]);
 	free((void *)witness->topics);
-	rd_kafka_destroy(witness->client);
+	kafka_destroy(witness->client);
 	free(witness);
+}
+
+rd_kafka_t *witness_client(const struct witness *witness)
+{
+	return witness->client;
+}
+
+void witness_serve(struct witness *witness)
+{
+	while (rd_kafka_poll(witness->client, 0) > 0) /* it piles up otherwise */
+		;
 }
 
 /* NULL: no memory. */
@@ -118,8 +131,6 @@ static enum sight look(struct witness *witness, const struct log_place *place,
 {
 	if (mark->offset < place->begin || mark->offset >= place->end)
 		return SIGHT_GONE;
-	while (rd_kafka_poll(witness->client, 0) > 0) /* what it has to tell piles up otherwise */
-		;
 	rd_kafka_topic_t *topic = find_topic(witness, place->topic);
 	if (topic == NULL || rd_kafka_consume_start(topic, place->partition, mark->offset) != 0)
 		return SIGHT_AWAY;

@@ -17,6 +17,14 @@ weir_status witness_create(const struct config *config, const char *process,
 			   struct witness **witness, struct weir_error *error) WEIR_MUST_CHECK;
 void witness_destroy(struct witness *witness); /* takes NULL */
 
+/* For questions to the brokers. An answer that does not come is given up after three seconds; other
+ * clients may wait for a minute, whatever timeout they are told, while a broker cannot be reached.
+ */
+rd_kafka_t *witness_client(const struct witness *witness);
+
+/* Takes what its client has to tell; once a second or so. */
+void witness_serve(struct witness *witness);
+
 /* Where a position was taken, and where the log begins and ends now (asked after the position was
  * known, else a log that grew would look shorter). */
 struct log_place {

@@ -50,7 +50,6 @@ struct freshness {
 	int64_t lag_messages, lag_ms, as_of;
 	/* The thread's own from here on. */
 	const struct config *config;
-	rd_kafka_t *client;
 	char *cluster;
 	struct reader reader;
 	struct witness *witness;
@@ -220,6 +219,18 @@ static void add_lag(struct freshness *freshness, size_t at, int64_t began, struc
 		lag->ms = ms;
 }
 
+static void follow_cluster(struct freshness *freshness)
+{
+	char *changed = NULL;
+	kafka_cluster_changed(witness_client(freshness->witness), freshness->config,
+			      freshness->cluster, &changed);
+	if (changed == NULL)
+		return;
+	free(freshness->cluster);
+	freshness->cluster = changed;
+	freshness->end_count = freshness->age_count = 0; /* nothing seen before is true of it */
+}
+
 /* The ends first, then the positions: the lag may come out a moment too small, never too large for
  * an index that keeps up. */
 static weir_status measure(struct freshness *freshness, struct lag *lag, struct weir_error *error)
@@ -227,15 +238,18 @@ static weir_status measure(struct freshness *freshness, struct lag *lag, struct 
 	int64_t began = moment_monotonic();
 	weir_status status = WEIR_OK;
 	if (freshness->cluster == NULL)
-		status = kafka_cluster_id(freshness->client, freshness->config, ANSWER_TIMEOUT_MS,
-					  &freshness->cluster, error);
+		status = kafka_cluster_id(witness_client(freshness->witness), freshness->config,
+					  ANSWER_TIMEOUT_MS, &freshness->cluster, error);
+	else
+		follow_cluster(freshness);
 	begin_look(freshness);
 	reader_follow(&freshness->reader);
 	const struct schema *schema = reader_schema(&freshness->reader);
 	for (size_t i = 0; i < schema->message_count && status == WEIR_OK; i++) {
 		int32_t partitions;
-		status = kafka_topic_ends(freshness->client, schema->messages[i].topic,
-					  ANSWER_TIMEOUT_MS, on_end, freshness, &partitions, error);
+		status = kafka_topic_ends(witness_client(freshness->witness),
+					  schema->messages[i].topic, ANSWER_TIMEOUT_MS, on_end,
+					  freshness, &partitions, error);
 	}
 	if (status == WEIR_OK && freshness->end_count > PARTITION_LIMIT)
 		status = err_set(error, WEIR_SYSTEM, "the topics have more than %d partitions",
@@ -259,8 +273,7 @@ static void look(struct freshness *freshness)
 	struct weir_error error;
 	struct lag lag = {UNKNOWN, UNKNOWN};
 	int64_t began = moment_now();
-	while (rd_kafka_poll(freshness->client, 0) > 0) /* what it has to tell piles up otherwise */
-		;
+	witness_serve(freshness->witness);
 	if (measure(freshness, &lag, &error) != WEIR_OK)
 		log_debug("freshness", "state=unknown reason=%s", LOG_TEXT(error.message));
 	else
@@ -293,8 +306,6 @@ static void *run(void *context)
 static void destroy(struct freshness *freshness)
 {
 	reader_finish(&freshness->reader);
-	if (freshness->client != NULL)
-		rd_kafka_destroy(freshness->client);
 	witness_destroy(freshness->witness);
 	for (size_t i = 0; i < freshness->topic_count; i++)
 		free(freshness->topics[i]);
@@ -305,26 +316,6 @@ static void destroy(struct freshness *freshness)
 	pthread_cond_destroy(&freshness->wake);
 	pthread_mutex_destroy(&freshness->lock);
 	free(freshness);
-}
-
-static weir_status make_client(struct freshness *freshness, struct weir_error *error)
-{
-	rd_kafka_conf_t *conf = NULL;
-	char reason[300];
-	weir_status status = kafka_configure(freshness->config, "searchd", &conf, error);
-	if (status == WEIR_OK)
-		status = kafka_set_default(freshness->config, conf, "reconnect.backoff.max.ms",
-					   "1000", error);
-	if (status != WEIR_OK) {
-		if (conf != NULL)
-			rd_kafka_conf_destroy(conf);
-		return status;
-	}
-	freshness->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
-	if (freshness->client != NULL)
-		return WEIR_OK;
-	rd_kafka_conf_destroy(conf);
-	return err_set(error, WEIR_INVALID, "[kafka]: %s", reason);
 }
 
 weir_status freshness_start(const struct config *config, struct index *index,
@@ -347,10 +338,9 @@ weir_status freshness_start(const struct config *config, struct index *index,
 			       "Messages in the log that the index does not hold.");
 	made->ends = calloc(PARTITION_LIMIT, sizeof(*made->ends));
 	made->before = calloc(PARTITION_LIMIT, sizeof(*made->before));
-	weir_status status = made->ends != NULL && made->before != NULL ? make_client(made, error)
-									: err_no_memory(error);
-	if (status == WEIR_OK)
-		status = witness_create(config, "searchd-witness", &made->witness, error);
+	weir_status status = made->ends != NULL && made->before != NULL
+				     ? witness_create(config, "searchd", &made->witness, error)
+				     : err_no_memory(error);
 	int failure = status == WEIR_OK ? pthread_create(&made->thread, NULL, run, made) : 0;
 	if (failure != 0)
 		status = err_set(error, WEIR_SYSTEM, "a thread cannot be made: %s",

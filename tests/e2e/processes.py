@@ -132,37 +132,65 @@ class Process:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
 
-class Kafka(Process):
-    """One Apache Kafka broker (KRaft) on a free port; its data survive kill and start."""
+def text(string):
+    """As Kafka's protocol writes it."""
+    return struct.pack(f">h{len(string)}s", len(string), string.encode())
 
-    def __init__(self, folder, heap="256m"):
+
+class Kafka(Process):
+    """One Apache Kafka broker (KRaft) on a free port; its data survive kill and start. What is changed in
+    `properties` counts from the next start. listeners: names of more of them, each with its protocol
+    (SASL_SSL); their ports are in `ports`. node, voters (node: port) and cluster: one of several."""
+
+    def __init__(self, folder, heap="256m", node=1, voters=None, cluster=None, listeners=None, **properties):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, controller = free_port(), free_port()
+        self.node, voters = node, voters or {node: free_port()}
+        protocols = {"CONTROLLER": "PLAINTEXT", "PLAINTEXT": "PLAINTEXT", **(listeners or {})}
+        self.ports = {name: free_port() for name in protocols} | {"CONTROLLER": voters[node]}
+        self.port = self.ports["PLAINTEXT"]
         self.brokers = f"127.0.0.1:{self.port}"
-        properties = self.folder / "server.properties"
-        properties.write_text("\n".join([
-            "process.roles=broker,controller", "node.id=1",
-            f"controller.quorum.voters=1@127.0.0.1:{controller}",
-            f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
-            f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}",
-            "controller.listener.names=CONTROLLER",
-            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-            f"log.dirs={self.folder / 'data'}", "offsets.topic.replication.factor=1",
-            "offsets.topic.num.partitions=1", "transaction.state.log.replication.factor=1",
-            "transaction.state.log.min.isr=1", "num.partitions=3",
-            "group.initial.rebalance.delay.ms=0", "auto.create.topics.enable=false",
+        copies = min(3, len(voters))
+        self.properties = {
+            "process.roles": "broker,controller", "node.id": node,
+            "controller.quorum.voters": ",".join(f"{each}@127.0.0.1:{port}" for each, port in voters.items()),
+            "listeners": self.addresses(), "advertised.listeners": self.addresses("CONTROLLER"),
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
+            "log.dirs": self.folder / "data", "offsets.topic.replication.factor": copies,
+            "offsets.topic.num.partitions": 1, "transaction.state.log.replication.factor": copies,
+            "transaction.state.log.min.isr": 1, "num.partitions": 3, "group.initial.rebalance.delay.ms": 0,
             # a killed broker is taken back when its old session has timed out
-            "broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=300", ""]))
-        java = ["java", f"-Xms{heap}", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1",
-                "-cp", f"{KAFKA_JARS}/*"]
-        cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # "-" would be an option
-        subprocess.run(java + ["kafka.tools.StorageTool", "format", "-t", cluster, "-c",
-                               str(properties)], check=True, capture_output=True)
-        super().__init__("kafka", java + ["kafka.Kafka", str(properties)], self.folder)
+            "broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 300, "log.cleaner.backoff.ms": 200, "auto.create.topics.enable": "false",
+            **{name.replace("__", "."): value for name, value in properties.items()}}
+        self.java = ["java", f"-Xms{heap}", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-cp", f"{KAFKA_JARS}/*"]
+        self.format(cluster or self.new_cluster())
+        super().__init__("kafka", self.java + ["kafka.Kafka", self.write_properties()], self.folder)
+
+    @staticmethod
+    def new_cluster():
+        return "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # "-" would be an option
+
+    def addresses(self, without=None, **ports):
+        return ",".join(f"{name}://127.0.0.1:{port}" for name, port in {**self.ports, **ports}.items() if name != without)
+
+    def write_properties(self):
+        path = self.folder / "server.properties"
+        path.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
+        return path
+
+    def format(self, cluster):
+        """Only for a folder without data."""
+        subprocess.run(self.java + ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", self.write_properties()],
+                       check=True, capture_output=True)
+
+    def launch(self):
+        """Without waiting: one of several does not answer before the others are there."""
+        self.write_properties()
+        return super().start()
 
     def start(self):
-        super().start()
+        self.launch()
         wait_for(self.answers, "Kafka to answer")
         return self
 
@@ -199,16 +227,23 @@ class Kafka(Process):
             wait_for(lambda: not set(names) & set(admin.list_topics(timeout=10).topics),
                      "topics to be deleted")
 
-    def delete_records(self, topic, partition, before):
-        """What retention does, at once: the log begins at that offset."""
-        name, client = topic.encode(), b"test"  # DeleteRecords version 1: the client library has no call for it
-        request = struct.pack(f">hhih{len(client)}sih{len(name)}siiqi", 21, 1, 1, len(client), client,
-                              1, len(name), name, 1, partition, before, 30000)
+    def call(self, api, version, body):
+        """What the client library has no call for; the answer behind its correlation id."""
+        request = struct.pack(">hhih4s", api, version, 1, 4, b"test") + body
         with socket.create_connection(("127.0.0.1", self.port), 30) as broker, broker.makefile("rb") as answers:
             broker.sendall(struct.pack(">i", len(request)) + request)
-            answer = answers.read(struct.unpack(">i", answers.read(4))[0])
-        *_, begin, failure = struct.unpack(f">iiih{len(name)}siiqh", answer)
-        assert failure == 0 and begin == before, f"DeleteRecords: error {failure}, the log begins at {begin}"
+            return answers.read(struct.unpack(">i", answers.read(4))[0])[4:]
+
+    def delete_records(self, topic, partition, before):
+        """What retention does, at once: the log begins at that offset."""
+        answer = self.call(21, 1, struct.pack(">i", 1) + text(topic) + struct.pack(">iiqi", 1, partition, before, 30000))
+        assert struct.unpack(">qh", answer[-10:]) == (before, 0), answer
+
+    def allow(self, user, resource, name, operation=2):
+        """An ACL. resource: 2 a topic, 3 a group; the name is a prefix; operation 2: all of them."""
+        answer = self.call(30, 1, struct.pack(">ib", 1, resource) + text(name) + struct.pack(">b", 4) +
+                           text(f"User:{user}") + text("*") + struct.pack(">bb", operation, 3))
+        assert answer[8:10] == b"\0\0", answer
 
     def producer(self, **settings):
         return confluent_kafka.Producer({"bootstrap.servers": self.brokers, **settings})
