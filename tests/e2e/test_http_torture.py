@@ -19,7 +19,7 @@ from processes import Daemon, wait_for
 # The call that takes a body, by daemon, and one that it answers at once.
 POSTS = {"eventd": "/api/v1/events", "searchd": "/api/search/events", "indexer": "/api/ingest/events"}
 GETS = {"eventd": "/api/v1/events?limit=1", "searchd": "/api/search/events?limit=0", "indexer": "/api/ingest/positions"}
-IDLE = "3s"
+IDLE = "2s"
 KEPT_MEMORY = 24 << 20  # what glibc may hold on to; 10,000 connections would be 640 MB
 
 
@@ -98,8 +98,8 @@ class Others:
     """Well-behaved clients, one on a connection of its own that it keeps and one with a new one for each
     request: all of their requests are answered."""
 
-    def __init__(self, daemon, keeps=True, tries=0):
-        self.tries = tries  # a flood may sweep a connection away before its request is read
+    def __init__(self, daemon, keeps=True, tries=1):
+        self.tries = tries  # a connection may be idle for too long here, or be swept away by a flood before its request is read
         self.daemon, self.stopping, self.wrong, self.done = daemon, threading.Event(), [], 0
         self.threads = [threading.Thread(target=self.run, args=(kept,)) for kept in ([True, False] if keeps else [False])]
 
