@@ -170,7 +170,7 @@ class Clients:
 
     def check(self, session, pick, token, word, expected):
         answer = self.insist(session, "GET", f"{pick.choice(self.searchds).url}/api/search/events", (200,),
-                             params={"q": word, "waitFor": token, "waitMs": pick.choice([0, 100, 10000])})
+                             params={"q": word, "waitFor": token, "waitMs": pick.choice([100, 1000, 10000])})
         if answer is None:
             return
         with self.lock:
