@@ -193,6 +193,13 @@ static weir_status note_refused(struct pipeline *pipeline, struct search *search
 	return applier_reject(item, reason, error);
 }
 
+/* Ours or the engine's, which has no status of its own for it. */
+static bool is_no_memory(weir_status status, const struct weir_error *error)
+{
+	return status == WEIR_NO_MEMORY ||
+	       (status == WEIR_RETRY && strstr(error->message, "out of memory") != NULL);
+}
+
 /* After a commit that failed; false: leave it for now. */
 static bool mend_failure(struct pipeline *pipeline, struct search *search, size_t to,
 			 weir_status status, struct weir_error *error)
@@ -210,9 +217,10 @@ static bool mend_failure(struct pipeline *pipeline, struct search *search, size_
 	note_trouble(pipeline, "commit", error->message);
 	if (group_waits(pipeline))
 		return false;
-	if (status == WEIR_NO_MEMORY && to - search->from > 1) {
+	bool no_memory = is_no_memory(status, error);
+	if (no_memory && to - search->from > 1) {
 		search->bad = to; /* less at a time may fit */
-	} else if (status == WEIR_RETRY && engine_commits(pipeline)) {
+	} else if (status == WEIR_RETRY && !no_memory && engine_commits(pipeline)) {
 		if (note_refused(pipeline, search, to, error->message, &second) != WEIR_OK)
 			note_trouble(pipeline, "commit", second.message);
 	} else {

@@ -30,13 +30,7 @@
 #define SENDING_PATIENCE (5 * SECOND)
 #define STOP_INTERVAL (SECOND / 10)
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static weir_status parse_address(const char *text, uint16_t port, union address *address,
+static weir_status parse_address(const char *text, uint16_t port, union http_address *address,
 				 socklen_t *size, struct weir_error *error)
 {
 	memset(address, 0, sizeof(*address));
@@ -77,7 +71,7 @@ static weir_status refuse_listen(const struct http_options *options, struct weir
 static weir_status start_listening(struct http_server *server, struct weir_error *error)
 {
 	const struct http_options *options = &server->options;
-	union address address;
+	union http_address address;
 	socklen_t size = 0;
 	weir_status status = parse_address(options->address, options->port, &address, &size, error);
 	if (status != WEIR_OK)
@@ -100,10 +94,11 @@ static weir_status start_daemon(struct http_server *server, struct weir_error *e
 {
 	const struct http_options *options = &server->options;
 	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL,
-		NULL, http_on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
-		MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, server, MHD_OPTION_NOTIFY_COMPLETED,
-		http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server,
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+			MHD_USE_NO_LISTEN_SOCKET,
+		0, NULL, NULL, http_on_request, server, MHD_OPTION_URI_LOG_CALLBACK, http_on_uri,
+		server, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server,
+		MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)(server->peers.limit + HTTP_PEER_MARGIN),
 		MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)((options->idle_timeout + SECOND - 1) / SECOND),
@@ -180,6 +175,8 @@ weir_status http_start(const struct http_options *options, struct http_server **
 		status = start_listening(made, error);
 	if (status == WEIR_OK)
 		status = start_daemon(made, error);
+	if (status == WEIR_OK)
+		status = http_accept_start(made, error);
 	if (status != WEIR_OK) {
 		http_destroy(made);
 		return status;
@@ -232,9 +229,7 @@ void http_stop(struct http_server *server)
 	pthread_mutex_unlock(&server->lock);
 	if (again)
 		return;
-	MHD_quiesce_daemon(server->daemon);
-	/* Refuses newcomers; closed when the network thread, which may be in accept, has ended. */
-	shutdown(server->listener, SHUT_RDWR);
+	http_accept_stop(server);
 	pthread_mutex_lock(&server->lock);
 	wait_for_requests(server);
 	pthread_mutex_unlock(&server->lock);

@@ -92,11 +92,14 @@ static void arrive(struct http_peers *peers, struct MHD_Connection *connection, 
 void http_on_connection(void *context, struct MHD_Connection *connection, void **peer_context,
 			enum MHD_ConnectionNotificationCode code)
 {
-	struct http_peers *peers = &((struct http_server *)context)->peers;
+	struct http_server *server = context;
+	struct http_peers *peers = &server->peers;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		atomic_fetch_sub(&server->coming, 1);
 		arrive(peers, connection, peer_context);
 		return;
 	}
+	atomic_fetch_sub(&server->connections, 1);
 	struct http_peer *peer = *peer_context;
 	if (peer == NULL)
 		return;

@@ -4,7 +4,9 @@
 #define HTTP_INTERNAL_H
 
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "http.h"
 #include "metrics.h"
@@ -55,6 +57,12 @@ struct http_peers {
 	struct metric *open, *dismissed;
 };
 
+union http_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
 struct http_server {
 	struct http_options options; /* defaults filled in */
 	struct http_endpoint *endpoints;
@@ -65,6 +73,11 @@ struct http_server {
 	struct MHD_Daemon *daemon;
 	size_t body_bytes; /* network thread only: held by all requests */
 	struct http_peers peers;
+	pthread_t acceptor;
+	bool accepts;		    /* the thread is there */
+	_Atomic size_t coming;	    /* of those below, how many MHD has not begun with */
+	_Atomic size_t connections; /* handed to MHD and not closed yet */
+	struct metric *refused;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -129,6 +142,10 @@ enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection
 				size_t *length, void **state);
 void http_on_completed(void *context, struct MHD_Connection *connection, void **state,
 		       enum MHD_RequestTerminationCode code);
+
+/* http_accept.c. Stopping refuses newcomers from then on. */
+weir_status http_accept_start(struct http_server *server, struct weir_error *error) WEIR_MUST_CHECK;
+void http_accept_stop(struct http_server *server);
 
 /* http_connections.c. Raises the process's limit of open files, or lowers the limit of connections
  * to what the former allows. */

@@ -175,6 +175,46 @@ def few_files(daemon, more=0):
     resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
+def test_without_file_descriptors_connections_wait_and_the_rest_goes_on(kafka, make_system):
+    system = make_system(kafka.brokers).start()
+    daemons = (system.eventd, system.indexer, system.searchd)
+    for daemon in daemons:
+        daemon.wait_ready()
+    assert system.post({"title": "before"}).status_code == 201
+    system.wait_total(1)
+    opened = [requests.Session() for _ in daemons]
+    for session, daemon in zip(opened, daemons):
+        assert session.get(f"{daemon.url}/health/live", timeout=10).status_code == 200
+    files = [open_files(daemon) for daemon in daemons]
+    watches = [Watch(daemon) for daemon in daemons]
+    with contextlib.ExitStack() as limits:
+        for daemon in daemons:
+            limits.enter_context(few_files(daemon))
+        newcomers = []
+        for daemon in daemons:
+            with contextlib.suppress(requests.ConnectionError):
+                newcomers.append(requests.get(f"{daemon.url}/health/live", timeout=5).status_code)
+        assert newcomers == []  # refused at once, and not left waiting
+        # Who was there already is served, and writes still reach the index or wait.
+        for session, daemon in zip(opened, daemons):
+            assert session.get(f"{daemon.url}/health/live", timeout=10).status_code == 200
+        written = opened[0].post(f"{system.eventd.url}/api/v1/events", json={"title": "during"}, timeout=30).status_code
+        assert written in (201, 503)
+        for watch in watches:
+            wait_for(lambda: time.monotonic() - watch.began > 2, "a while to pass")
+            assert watch.busy() < 0.9, (watch.daemon.name, watch.busy())
+            assert len(watch.new_lines()) < 20, watch.new_lines()
+    for daemon in daemons:
+        daemon.wait_ready()
+    assert system.post({"title": "after"}).status_code == 201
+    system.wait_total(2 + (written == 201))
+    for session in opened:
+        session.close()
+    for daemon, before in zip(daemons, files):
+        wait_for(lambda: open_files(daemon) <= before + 4, f"{daemon.name} to close what it had opened")
+    assert kafka.read_all("events.dlq") == []
+
+
 def test_an_index_without_file_descriptors_waits(kafka, make_system, file_engine):
     system = start_pair(make_system(kafka.brokers, indexer__batch_count=2, **file_engine))
     produce(kafka, range(10))
@@ -215,4 +255,39 @@ def test_a_slow_engine_is_waited_for(kafka, make_system, tmp_path):
     wait_read(system, 30_000)
     system.indexer.wait_ready()
     assert resident(system.indexer) < 128 * MEBIBYTE
+    assert kafka.read_all("events.dlq") == []
+
+
+def limit_memory(daemon, more):
+    """That much address space beyond what it has."""
+    pid = daemon.child.pid
+    size = int(open(f"/proc/{pid}/statm").read().split()[0]) * resource.getpagesize()
+    before = resource.prlimit(pid, resource.RLIMIT_AS)
+    resource.prlimit(pid, resource.RLIMIT_AS, (size + more, before[1]))
+    return lambda: resource.prlimit(pid, resource.RLIMIT_AS, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plugin", ["xapian"])
+def test_without_memory_nothing_is_lost(kafka, make_system, plugin):
+    """It waits and goes on, or ends (librdkafka and engines may) and is started again, as by a supervisor."""
+    system = start_pair(make_system(kafka.brokers, plugin=plugin))
+    produce(kafka, range(10))
+    system.wait_total(10)
+    free = limit_memory(system.indexer, MEBIBYTE)
+    produce(kafka, range(10, 18), size=400_000)
+
+    def short():
+        """More tries than would condemn a document, or no indexer any more."""
+        with contextlib.suppress(requests.RequestException):
+            return (system.indexer.metric("weir_indexer_commit_failures_total") or 0) > 7
+        return not system.indexer.running()
+    wait_for(short, "the memory to be too little")
+    if system.indexer.running():
+        assert "out of memory" in health(system.indexer)[1]
+        free()
+    else:
+        system.indexer.start()
+    system.wait_total(18)
+    system.indexer.wait_ready()
     assert kafka.read_all("events.dlq") == []
