@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 #include "letter.h"
 #include "moment.h"
 
-enum { ANSWER_MS = 10000, SILENCE_MS = 30000, POLL_MS = 500, HEADER_SIZE = 512 };
+enum { ANSWER_MS = 10000, SILENCE_MS = 30000, POLL_MS = 500, LOOK_MS = 100, HEADER_SIZE = 512 };
+#define PATIENCE INT64_C(5000000)
 
 const char *const letter_state_names[LETTER_STATE_COUNT] = {"open", "replayed", "dropped"};
 
@@ -380,7 +382,23 @@ static void add_partition(void *context, const char *topic, int32_t partition, i
 			  int64_t end)
 {
 	(void)end;
-	rd_kafka_topic_partition_list_add(context, topic, partition)->offset = begin;
+	/* It may be told again. */
+	if (rd_kafka_topic_partition_list_find(context, topic, partition) == NULL)
+		rd_kafka_topic_partition_list_add(context, topic, partition)->offset = begin;
+}
+
+/* A topic that was just made, or whose leader moves, has its answers in a moment. */
+static weir_status read_ends(rd_kafka_t *client, const char *topic, kafka_on_partition on_partition,
+			     void *context, int32_t *partitions, struct weir_error *error)
+{
+	int64_t until = moment_monotonic() + PATIENCE;
+	for (;;) {
+		weir_status status = kafka_topic_ends(client, topic, ANSWER_MS, on_partition,
+						      context, partitions, error);
+		if (status != WEIR_AWAY || moment_monotonic() >= until)
+			return status;
+		poll(NULL, 0, LOOK_MS);
+	}
 }
 
 weir_status dlq_read(struct dlq *dlq, const struct config *config, struct weir_error *error)
@@ -393,8 +411,7 @@ weir_status dlq_read(struct dlq *dlq, const struct config *config, struct weir_e
 	if (status != WEIR_OK)
 		return status;
 	rd_kafka_topic_partition_list_t *from = rd_kafka_topic_partition_list_new(16);
-	status = kafka_topic_ends(client, dlq->topic, ANSWER_MS, add_partition, from, &partitions,
-				  error);
+	status = read_ends(client, dlq->topic, add_partition, from, &partitions, error);
 	if (status != WEIR_OK)
 		err_set(error, status, "no broker of %s tells of the dead letters: %s",
 			config_text(config, "kafka", "brokers"), error->message);
@@ -528,8 +545,7 @@ weir_status dlq_fetch(const struct config *config, const struct place *place,
 	int32_t partitions;
 	weir_status status = connect_brokers(config, &client, error);
 	if (status == WEIR_OK)
-		status = kafka_topic_ends(client, place->topic, ANSWER_MS, note_bounds, &bounds,
-					  &partitions, error);
+		status = read_ends(client, place->topic, note_bounds, &bounds, &partitions, error);
 	if (status == WEIR_OK && place->offset >= bounds.begin && place->offset < bounds.end) {
 		rd_kafka_topic_partition_list_t *from = rd_kafka_topic_partition_list_new(1);
 		rd_kafka_topic_partition_list_add(from, place->topic, place->partition)->offset =
