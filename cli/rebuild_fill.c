@@ -51,8 +51,8 @@ static weir_status add_former(struct rebuild *rebuild, struct positions *positio
 	weir_status status = side_positions(&rebuild->old, &old, error);
 	for (size_t i = 0; i < old.count && status == WEIR_OK; i++) {
 		const struct positions_entry *entry = &old.entries[i];
-		struct weir_position position = {entry->cluster, entry->topic, "", entry->partition,
-						 entry->next_offset};
+		struct weir_position position = {entry->cluster, entry->topic, entry->topic_id,
+						 entry->partition, entry->next_offset};
 		if (strcmp(entry->cluster, rebuild->log.cluster) != 0 &&
 		    positions_add(positions, &position) != 0)
 			status = err_no_memory(error);

@@ -406,8 +406,8 @@ weir_status replay_commit(const struct backend *backend, const struct positions 
 		return err_no_memory(error);
 	for (size_t i = 0; i < count; i++) {
 		const struct positions_entry *entry = &positions->entries[i];
-		made[i] = (struct weir_position){entry->cluster, entry->topic, "", entry->partition,
-						 entry->next_offset};
+		made[i] = (struct weir_position){entry->cluster, entry->topic, entry->topic_id,
+						 entry->partition, entry->next_offset};
 		pointers[i] = &made[i];
 	}
 	weir_status status = count > 0 ? backend->plugin->operations.commit(backend->instance,

@@ -8,6 +8,7 @@ void positions_finish(struct positions *positions)
 	for (size_t i = 0; i < positions->count; i++) {
 		free(positions->entries[i].cluster);
 		free(positions->entries[i].topic);
+		free(positions->entries[i].topic_id);
 	}
 	free(positions->entries);
 	*positions = (struct positions)POSITIONS_INIT;
@@ -43,15 +44,20 @@ int positions_add(void *context, const struct weir_position *position)
 	struct positions *positions = context;
 	const struct positions_entry *known =
 		positions_find(positions, position->cluster, position->topic, position->partition);
-	if (known != NULL) {
-		positions->entries[known - positions->entries].next_offset = position->next_offset;
+	char *topic_id = strdup(position->topic_id);
+	if (known != NULL && topic_id != NULL) {
+		struct positions_entry *entry = &positions->entries[known - positions->entries];
+		free(entry->topic_id);
+		entry->topic_id = topic_id;
+		entry->next_offset = position->next_offset;
 		return 0;
 	}
-	struct positions_entry made = {strdup(position->cluster), strdup(position->topic),
+	struct positions_entry made = {strdup(position->cluster), strdup(position->topic), topic_id,
 				       position->partition, position->next_offset};
-	if (made.cluster == NULL || made.topic == NULL || !grow(positions)) {
+	if (made.cluster == NULL || made.topic == NULL || topic_id == NULL || !grow(positions)) {
 		free(made.cluster);
 		free(made.topic);
+		free(topic_id);
 		positions->failed = true;
 		return 1;
 	}

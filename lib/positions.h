@@ -9,7 +9,7 @@
 #include "schema.h"
 
 struct positions_entry {
-	char *cluster, *topic;
+	char *cluster, *topic, *topic_id;
 	int32_t partition;
 	int64_t next_offset;
 };

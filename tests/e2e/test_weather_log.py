@@ -10,7 +10,7 @@ import confluent_kafka
 import pytest
 import requests
 
-from processes import TOPICS, wait_for
+from processes import BUILD, wait_for
 
 TOPIC = "events.created"
 
@@ -119,6 +119,23 @@ def test_topics_made_anew_under_a_running_indexer(kafka, pair):
     produce(kafka, 3, "Bergen")
     pair.wait_total(sum(ANEW.values()) + 3, city="Bergen")
     assert len(lines(pair.indexer, "log")) == 3
+
+
+def test_topics_made_anew_under_a_group(kafka, make_system, tmp_path):
+    """An engine that several indexers may share: the partitions come from the group, and stay with it."""
+    system = make_system(kafka.brokers, plugin=BUILD / "tests" / "plugin" / "weir_shared.so",
+                         backend__shared__path=tmp_path / "shared.index")
+    system.indexer.start().wait_ready()
+    system.searchd.start()
+    for topic in ANEW:
+        produce(kafka, 7, "Oslo", topic=topic)
+    system.wait_total(21)
+    make_all_anew(kafka)
+    system.wait_total(21 + sum(ANEW.values()))
+    system.indexer.wait_ready()
+    wait_for(lambda: caught_up(system) and fresh(system), "nothing to be missing")
+    said = lines(system.indexer, "log")
+    assert len(said) == 3 and all("state=anew" in line for line in said), said
 
 
 def test_topic_that_stays_away_is_waited_for(kafka, pair):
