@@ -123,14 +123,11 @@ class KafkaBehind(Kafka):
     def __init__(self, folder, names):
         super().__init__(folder)
         self.proxies = {name: Proxy(free_port()) for name in names}
-        path = self.folder / "server.properties"
-        lines = dict(line.split("=", 1) for line in path.read_text().splitlines() if line)
         for name, proxy in self.proxies.items():
-            lines["listeners"] += f",{name.upper()}://127.0.0.1:{proxy.target}"
-            lines["advertised.listeners"] += f",{name.upper()}://127.0.0.1:{proxy.port}"
-            lines["listener.security.protocol.map"] += f",{name.upper()}:PLAINTEXT"
-        lines["inter.broker.listener.name"] = "PLAINTEXT"
-        path.write_text("\n".join(f"{key}={value}" for key, value in lines.items()) + "\n")
+            self.properties["listeners"] += f",{name.upper()}://127.0.0.1:{proxy.target}"
+            self.properties["advertised.listeners"] += f",{name.upper()}://127.0.0.1:{proxy.port}"
+            self.properties["listener.security.protocol.map"] += f",{name.upper()}:PLAINTEXT"
+        self.properties["inter.broker.listener.name"] = "PLAINTEXT"
 
     def brokers_of(self, name):
         return f"127.0.0.1:{self.proxies[name].port}"
