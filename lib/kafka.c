@@ -48,7 +48,8 @@ static bool may_say(const char *facility, unsigned *held_back)
 	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < FACILITY_LIMIT; i++) {
 		struct said *each = &said[i];
-		if (each->at != 0 && strncmp(each->facility, facility, sizeof(said->facility) - 1))
+		if (each->at != 0 &&
+		    strncmp(each->facility, facility, sizeof(said->facility) - 1) != 0)
 			continue;
 		if (each->at == 0)
 			snprintf(each->facility, sizeof(each->facility), "%s", facility);
