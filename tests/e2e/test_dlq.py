@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from processes import BUILD, ROOT, wait_for, weir
-from test_indexer import created, event, get, identity, start_pair, updated, wait_read
+from test_indexer import created, event, identity, start_pair, updated, wait_read
 from test_weir import on_terminal, refused
 
 WRONG = BUILD / "tests" / "plugin" / "weir_wrong.so"

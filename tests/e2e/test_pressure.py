@@ -14,6 +14,7 @@ import requests
 from processes import BUILD, wait_for
 from test_indexer import created, start_pair, wait_read
 
+pytestmark = pytest.mark.slow
 MEBIBYTE = 1 << 20
 MOODY = BUILD / "tests" / "plugin" / "weir_moody.so"
 
@@ -267,7 +268,6 @@ def limit_memory(daemon, more):
     return lambda: resource.prlimit(pid, resource.RLIMIT_AS, before)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("plugin", ["xapian"])
 def test_without_memory_nothing_is_lost(kafka, make_system, plugin):
     """It waits and goes on, or ends (librdkafka and engines may) and is started again, as by a supervisor."""
