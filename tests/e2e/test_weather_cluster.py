@@ -21,7 +21,7 @@ class Cluster:
     def __init__(self, folder):
         voters = {node: free_port() for node in (1, 2, 3)}
         cluster = Kafka.new_cluster()
-        self.nodes = {node: Kafka(folder / f"kafka-{node}", "160m", node, voters, cluster,
+        self.nodes = {node: Kafka(folder / f"kafka-{node}", "256m", node, voters, cluster, log__cleaner__dedupe__buffer__size=4000000,
                                   broker__session__timeout__ms=9000, unclean__leader__election__enable="true",
                                   controlled__shutdown__enable="false") for node in voters}
         for broker in self.nodes.values():
@@ -41,7 +41,8 @@ class Cluster:
     def create(self, topic, replicas=([1, 2, 3], [2, 3, 1], [3, 1, 2])):
         admin = self.any().admin()
         new = confluent_kafka.admin.NewTopic(topic, len(replicas), replica_assignment=list(replicas))
-        admin.create_topics([new])[topic].exception(60)  # a try whose answer was late exists already
+        failure = admin.create_topics([new])[topic].exception(60)  # of a try whose answer was late: it exists
+        assert not failure or "already exists" in str(failure), failure
         wait_for(lambda: self.leader(topic) in replicas[0], f"{topic} to have a leader")
 
     def leader(self, topic):
