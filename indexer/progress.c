@@ -227,10 +227,11 @@ rd_kafka_topic_partition_list_t *progress_overwritten(struct progress *progress)
 weir_status progress_set_cluster(struct progress *progress, const char *cluster,
 				 struct weir_error *error)
 {
-	struct cluster_name *name = malloc(sizeof(*name) + strlen(cluster) + 1);
+	size_t size = strlen(cluster) + 1;
+	struct cluster_name *name = malloc(sizeof(*name) + size);
 	if (name == NULL)
 		return err_no_memory(error);
-	strcpy(name->text, cluster);
+	memcpy(name->text, cluster, size);
 	pthread_mutex_lock(&progress->lock);
 	name->before = progress->clusters;
 	progress->clusters = name;

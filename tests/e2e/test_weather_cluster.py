@@ -21,7 +21,7 @@ class Cluster:
     def __init__(self, folder):
         voters = {node: free_port() for node in (1, 2, 3)}
         cluster = Kafka.new_cluster()
-        self.nodes = {node: Kafka(folder / f"kafka-{node}", "256m", node, voters, cluster, log__cleaner__dedupe__buffer__size=4000000,
+        self.nodes = {node: Kafka(folder / f"kafka-{node}", "320m", node, voters, cluster, log__cleaner__dedupe__buffer__size=4000000,
                                   broker__session__timeout__ms=9000, unclean__leader__election__enable="true",
                                   controlled__shutdown__enable="false") for node in voters}
         for broker in self.nodes.values():
