@@ -182,7 +182,7 @@ static void add_row(struct table *table, const struct dlq *dlq, const struct let
 	char text[ADDRESS_SIZE], when[MOMENT_TEXT_SIZE];
 	letter_address(dlq, letter, text, sizeof(text));
 	add_text(table, text);
-	moment_format(letter->time / 1000 * 1000000, when);
+	moment_format(moment_of_milliseconds(letter->time / 1000 * 1000), when);
 	add_text(table, when);
 	add_text(table, letter_state_names[letter->state]);
 	snprintf(text, sizeof(text), "%s/%" PRId32 "/%" PRId64, letter->origin.topic,

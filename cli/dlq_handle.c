@@ -220,7 +220,8 @@ static weir_status foresee(struct handling *handling, const struct letter *lette
 		.topic = letter->origin.topic,
 		.partition = letter->origin.partition,
 		.offset = letter->origin.offset,
-		.timestamp = letter->timestamp < 0 ? INT64_MIN : letter->timestamp * 1000,
+		.timestamp = letter->timestamp < 0 ? INT64_MIN
+						   : moment_of_milliseconds(letter->timestamp),
 		.key = original->key,
 		.key_length = original->key_len,
 		.value = original->payload,

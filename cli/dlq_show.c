@@ -70,7 +70,7 @@ static void write_moment(struct jsonout *json, const char *name, int64_t millise
 		jsonout_null(json);
 		return;
 	}
-	moment_format(milliseconds * 1000, text);
+	moment_format(moment_of_milliseconds(milliseconds), text);
 	jsonout_text(json, text);
 }
 
@@ -244,12 +244,12 @@ static void print_letter(const struct dlq *dlq, const struct letter *letter,
 	char text[ADDRESS_SIZE + 600], when[MOMENT_TEXT_SIZE];
 	letter_address(dlq, letter, text, sizeof(text));
 	print_text("letter", text);
-	moment_format(letter->time * 1000, when);
+	moment_format(moment_of_milliseconds(letter->time), when);
 	print_text("time", when);
 	if (letter->state == LETTER_OPEN) {
 		print_text("state", "open");
 	} else {
-		moment_format(letter->handled_at * 1000, when);
+		moment_format(moment_of_milliseconds(letter->handled_at), when);
 		snprintf(text, sizeof(text), "%s %s%s%s%s%s", letter_state_names[letter->state],
 			 when, letter->handled_by != NULL ? " by " : "",
 			 letter->handled_by != NULL ? letter->handled_by : "",
@@ -262,7 +262,7 @@ static void print_letter(const struct dlq *dlq, const struct letter *letter,
 		 letter->origin.partition, letter->origin.offset);
 	print_text("message", text);
 	if (letter->timestamp >= 0) {
-		moment_format(letter->timestamp * 1000, when);
+		moment_format(moment_of_milliseconds(letter->timestamp), when);
 		print_text("", when);
 	}
 	if (letter->copies > 1)

@@ -241,12 +241,12 @@ static weir_status write_message(struct tail *tail, const rd_kafka_message_t *me
 	char when[MOMENT_TEXT_SIZE] = "-";
 	const char *topic = rd_kafka_topic_name(message->rkt);
 	if (timestamp_type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE)
-		moment_format(timestamp * 1000, when);
+		moment_format(moment_of_milliseconds(timestamp), when);
 	const struct event_message decoded = {
 		.topic = topic,
 		.partition = message->partition,
 		.offset = message->offset,
-		.timestamp = timestamp >= 0 ? timestamp * 1000 : INT64_MIN,
+		.timestamp = timestamp >= 0 ? moment_of_milliseconds(timestamp) : INT64_MIN,
 		.key = message->key,
 		.key_length = message->key_len,
 		.value = message->payload,

@@ -173,9 +173,7 @@ static int64_t order_timestamp(int64_t own, const struct event_header *headers, 
 		text[headers[i].length] = '\0';
 		long long milliseconds = strtoll(text, &end, 10);
 		if (end != text && *end == '\0')
-			found = milliseconds < 0 || milliseconds > INT64_MAX / 1000
-					? INT64_MIN
-					: milliseconds * 1000;
+			found = milliseconds < 0 ? INT64_MIN : moment_of_milliseconds(milliseconds);
 	}
 	return replayed ? found : own;
 }
@@ -194,7 +192,7 @@ static weir_status decode_item(struct applier *applier, struct item *item, struc
 		.topic = rd_kafka_topic_name(from->rkt),
 		.partition = from->partition,
 		.offset = from->offset,
-		.timestamp = milliseconds < 0 ? INT64_MIN : milliseconds * 1000,
+		.timestamp = milliseconds < 0 ? INT64_MIN : moment_of_milliseconds(milliseconds),
 		.key = from->key,
 		.key_length = from->key_len,
 		.value = from->payload,

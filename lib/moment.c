@@ -236,6 +236,13 @@ bool moment_parse(const char *text, size_t length, int64_t *moment, bool *date_o
 	return true;
 }
 
+int64_t moment_of_milliseconds(int64_t milliseconds)
+{
+	if (milliseconds > LAST / 1000)
+		return LAST;
+	return milliseconds < FIRST / 1000 ? FIRST : milliseconds * 1000;
+}
+
 void moment_format(int64_t moment, char text[MOMENT_TEXT_SIZE])
 {
 	int64_t days = moment / DAY, rest = moment % DAY, year;

@@ -19,6 +19,10 @@ moment_monotonic(void); /* microseconds of CLOCK_MONOTONIC; only differences mea
  * (may be NULL) tells whether no time was given. False: it is no such text. */
 bool moment_parse(const char *text, size_t length, int64_t *moment, bool *date_only);
 
+/* Kafka's timestamps may be any number: those outside the years 1 to
+ * 9999 are at their edge. */
+int64_t moment_of_milliseconds(int64_t milliseconds);
+
 #define MOMENT_TEXT_SIZE 32
 /* RFC 3339 in UTC, "2026-01-01T10:00:00Z"; a fraction only when there is one, trailing zeros cut.
  * System.Text.Json writes a UTC DateTime the same way. */

@@ -223,7 +223,7 @@ def test_clients_that_leave(daemon):
     pick = random.Random(5)
     texts = [get(GETS[daemon.name]), post(POSTS[daemon.name], b"[" + b" " * 3000),
              post(POSTS[daemon.name], b"1\r\n[\r\n0\r\n\r\n", "Transfer-Encoding: chunked", length=False), get() * 50]
-    with Others(daemon, tries=10):
+    with Others(daemon, tries=100):
         for text in texts:
             points = {*range(0, len(text), max(1, len(text) // 60)), len(text)}
             for point in points:

@@ -150,6 +150,18 @@ START_TEST(any_number_can_be_formatted)
 }
 END_TEST
 
+START_TEST(milliseconds_outside_the_calendar_are_at_its_edge)
+{
+	char text[MOMENT_TEXT_SIZE];
+	ck_assert_int_eq(moment_of_milliseconds(1), 1000);
+	ck_assert_int_eq(moment_of_milliseconds(-1), -1000);
+	moment_format(moment_of_milliseconds(INT64_MAX), text);
+	ck_assert_str_eq(text, "9999-12-31T23:59:59.999999Z");
+	moment_format(moment_of_milliseconds(INT64_MIN), text);
+	ck_assert_str_eq(text, "0001-01-01T00:00:00Z");
+}
+END_TEST
+
 START_TEST(clocks_do_not_go_backwards)
 {
 	int64_t before = moment_monotonic(), wall = moment_now();
@@ -164,6 +176,7 @@ int main(void)
 	tcase_add_loop_test(cases, texts_are_read, 0, (int)COUNT(cases_of_text));
 	tcase_add_test(cases, every_day_is_what_the_c_library_says);
 	tcase_add_test(cases, any_number_can_be_formatted);
+	tcase_add_test(cases, milliseconds_outside_the_calendar_are_at_its_edge);
 	tcase_add_test(cases, clocks_do_not_go_backwards);
 	return suite_run(cases, "moment");
 }
