@@ -181,7 +181,7 @@ class Recorded:
 
     @staticmethod
     def positions_of(indexer):
-        return {(p["topic"], p["partition"]): p["position"]
+        return {(p["topic"], p["partition"]): p["position"] or 0
                 for p in requests.get(f"{indexer.url}/api/ingest/positions", timeout=10).json()["positions"]}
 
     def start_eventd(self, folder, promised):
