@@ -15,7 +15,14 @@
 #include "moment.h"
 #include "witness.h"
 
-enum { PERIOD_SECONDS = 1, ANSWER_TIMEOUT_MS = 1000, PARTITION_LIMIT = 1024, TOPIC_LIMIT = 64 };
+enum {
+	PERIOD_SECONDS = 1,
+	ANSWER_TIMEOUT_MS = 1000,
+	/* librdkafka's broker thread may notice only a second later that it is to fetch. */
+	MESSAGE_TIMEOUT_MS = 3000,
+	PARTITION_LIMIT = 1024,
+	TOPIC_LIMIT = 64,
+};
 #define UNKNOWN (-1)
 /* Of partitions that seem well, whether they are still of the log that the index has read. */
 #define CHECK_PERIOD (INT64_C(5) * 1000000)
@@ -62,6 +69,7 @@ struct freshness {
 	struct aged *ages;
 	size_t age_count;
 	struct metric *lag;
+	struct log_once unknown;
 };
 
 /* The schema's names go with the schema, when another index is served. NULL: no memory, or the
@@ -137,12 +145,14 @@ static weir_status judge(struct freshness *freshness, size_t at, struct weir_err
 		before != NULL && before->position > end->end && end->position >= before->position;
 	bool odd = shorter || (before != NULL &&
 			       (end->position < before->position || end->begin < before->begin));
-	if (before != NULL && before->judged && !odd && now - before->judged_at < CHECK_PERIOD) {
+	bool stands = before != NULL && before->judged && !odd;
+	if (stands) {
 		end->judged = true;
 		end->judged_at = before->judged_at;
 		end->true_position = before->true_position;
-		return WEIR_OK;
 	}
+	if (stands && now - before->judged_at < CHECK_PERIOD)
+		return WEIR_OK;
 	struct log_place place = {.topic = end->topic,
 				  .partition = end->partition,
 				  .position = shorter || end->position < end->end ? end->position
@@ -155,12 +165,15 @@ static weir_status judge(struct freshness *freshness, size_t at, struct weir_err
 	else if (place.position == 0) /* the log is empty, and the marks tell nothing */
 		place.position = end->position;
 	enum log_verdict verdict =
-		witness_judge(freshness->witness, &place, ANSWER_TIMEOUT_MS, NULL);
+		witness_judge(freshness->witness, &place, MESSAGE_TIMEOUT_MS, NULL);
+	if (verdict == LOG_AWAY && stands)
+		return WEIR_OK; /* an answer that is late takes nothing back */
 	if (verdict == LOG_AWAY)
 		return err_set(error, WEIR_AWAY, "topic %s partition %d cannot be read", end->topic,
 			       end->partition);
 	end->judged = true;
 	end->judged_at = now;
+	end->true_position = UNKNOWN;
 	if (verdict == LOG_ANEW)
 		end->true_position = end->begin;
 	else if (verdict == LOG_TRUNCATED)
@@ -274,10 +287,13 @@ static void look(struct freshness *freshness)
 	struct lag lag = {UNKNOWN, UNKNOWN};
 	int64_t began = moment_now();
 	witness_serve(freshness->witness);
-	if (measure(freshness, &lag, &error) != WEIR_OK)
-		log_debug("freshness", "state=unknown reason=%s", LOG_TEXT(error.message));
-	else
+	if (measure(freshness, &lag, &error) == WEIR_OK) {
 		metric_set(freshness->lag, (double)lag.messages);
+		if (log_once_recovered(&freshness->unknown))
+			log_info("freshness", "state=known");
+	} else if (log_once_failing(&freshness->unknown)) {
+		log_warning("freshness", "state=unknown reason=%s", LOG_TEXT(error.message));
+	}
 	pthread_mutex_lock(&freshness->lock);
 	freshness->lag_messages = lag.messages;
 	freshness->lag_ms = lag.ms;

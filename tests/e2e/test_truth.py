@@ -160,3 +160,21 @@ def test_clocks_that_differ_and_jump(kafka, make_system):
     assert int(late.headers["Weir-Token"].split("@")[1]) > versions[-1]
     wait_for(lambda: look()["lagMessages"] == 0, "no lag")
     sane()
+
+
+@pytest.mark.slow
+def test_what_is_known_stays_known(kafka, make_system):
+    """The log is looked at again every five seconds; brokers that take their time over it take nothing back."""
+    system = make_system(kafka.brokers).start()
+    for number in range(60):
+        assert system.post(event(number)).status_code == 201
+    system.wait_total(60)
+    wait_for(lambda: freshness(system)["lagMessages"] == 0, "freshness to be known")
+    said, looks = system.searchd.log().count("event=freshness"), {}
+
+    def look():
+        told = freshness(system)
+        looks[told["asOf"]] = told["lagMessages"]
+        return len(looks) > 20
+    wait_for(look, "20 looks")
+    assert set(looks.values()) == {0} and system.searchd.log().count("event=freshness") == said
