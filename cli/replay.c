@@ -243,29 +243,15 @@ static struct slot *find_slot(struct replay *replay, size_t count, const char *i
 
 static weir_status fill(struct replay *replay, struct slot *slot, struct weir_error *error)
 {
-	bool visible = state_visible(&slot->state, replay->schema);
-	buffer_clear(&slot->blob);
-	state_write(&slot->state, &slot->blob);
-	if (buffer_failed(&slot->blob))
-		return err_no_memory(error);
-	slot->values.count = 0;
-	weir_status status = WEIR_OK;
-	if (visible)
-		status = state_values_make(&slot->state, replay->schema, &slot->values, error);
-	slot->document = (struct weir_document){
-		.id = slot->id,
-		.id_length = slot->id_length,
-		.kind = visible ? WEIR_KIND_LIVE : WEIR_KIND_HIDDEN,
-		.version = state_version(&slot->state),
-		.applied_at = state_applied_at(&slot->state, moment_now()),
-		.revision = slot->revision.data,
-		.revision_length = slot->revision.length,
-		.state = slot->blob.data,
-		.state_length = slot->blob.length,
-		.values = slot->values.pointers,
-		.value_count = slot->values.count,
-	};
-	return status;
+	weir_status status = state_document(&slot->state, replay->schema, moment_now(), &slot->blob,
+					    &slot->values, &slot->document, error);
+	if (status != WEIR_OK)
+		return status;
+	slot->document.id = slot->id;
+	slot->document.id_length = slot->id_length;
+	slot->document.revision = slot->revision.data;
+	slot->document.revision_length = slot->revision.length;
+	return WEIR_OK;
 }
 
 /* Merges the changes [from, to) into the slots that are not done. */

@@ -302,30 +302,15 @@ static weir_status fetch_chunk(struct applier *applier, const struct batch *batc
 static weir_status fill_document(struct applier *applier, struct slot *slot,
 				 const struct event_change *change, struct weir_error *error)
 {
-	const struct schema *schema = applier->options.schema;
-	bool visible = state_visible(&slot->state, schema);
-	buffer_clear(&slot->blob);
-	state_write(&slot->state, &slot->blob);
-	if (buffer_failed(&slot->blob))
-		return err_no_memory(error);
-	slot->values.count = 0;
-	weir_status status = WEIR_OK;
-	if (visible)
-		status = state_values_make(&slot->state, schema, &slot->values, error);
-	slot->document = (struct weir_document){
-		.id = change->id,
-		.id_length = change->id_length,
-		.kind = visible ? WEIR_KIND_LIVE : WEIR_KIND_HIDDEN,
-		.version = state_version(&slot->state),
-		.applied_at = state_applied_at(&slot->state, moment_now()),
-		.revision = slot->revision.data,
-		.revision_length = slot->revision.length,
-		.state = slot->blob.data,
-		.state_length = slot->blob.length,
-		.values = slot->values.pointers,
-		.value_count = slot->values.count,
-	};
-	return status;
+	weir_status status = state_document(&slot->state, applier->options.schema, moment_now(),
+					    &slot->blob, &slot->values, &slot->document, error);
+	if (status != WEIR_OK)
+		return status;
+	slot->document.id = change->id;
+	slot->document.id_length = change->id_length;
+	slot->document.revision = slot->revision.data;
+	slot->document.revision_length = slot->revision.length;
+	return WEIR_OK;
 }
 
 static weir_status merge_slot(struct applier *applier, struct batch *batch, struct slot *slot,

@@ -173,11 +173,7 @@ weir_status watch_start(const struct config *config, const struct schema *schema
 		return status;
 	}
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* the other one may be set */
-	pthread_cond_init(&made->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	moment_condition_init(&made->wake);
 	int failure = pthread_create(&made->thread, NULL, run, made);
 	if (failure != 0) {
 		witness_destroy(made->witness);

@@ -156,11 +156,7 @@ static struct http_server *make_server(const struct http_options *options)
 		server->options.deadline = DEFAULT_DEADLINE;
 	http_peers_init(&server->peers, server->options.connection_limit);
 	pthread_mutex_init(&server->lock, NULL);
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&server->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	moment_condition_init(&server->changed);
 	return server;
 }
 

@@ -42,11 +42,7 @@ struct http_queue *http_queue_create(const char *name, size_t limit)
 	queue->full = rejected(name, "full");
 	queue->late = rejected(name, "deadline");
 	pthread_mutex_init(&queue->lock, NULL);
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&queue->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	moment_condition_init(&queue->changed);
 	return queue;
 }
 

@@ -29,6 +29,15 @@ int64_t moment_monotonic(void)
 	return clock_microseconds(CLOCK_MONOTONIC);
 }
 
+void moment_condition_init(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
 static int64_t days_from_civil(int64_t year, int month, int day)
 {
 	year -= month <= 2;

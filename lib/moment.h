@@ -4,6 +4,7 @@
 #ifndef MOMENT_H
 #define MOMENT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "err.h"
@@ -11,6 +12,10 @@
 int64_t moment_now(void); /* wall clock */
 int64_t
 moment_monotonic(void); /* microseconds of CLOCK_MONOTONIC; only differences mean anything */
+
+/* A condition whose timed waits go by moment_monotonic, so that a clock that is set holds up
+ * nobody. */
+void moment_condition_init(pthread_cond_t *condition);
 
 /* Reads every ISO 8601 / .NET form of a calendar date: date alone, date and time with T or a blank,
  * with dashes and colons or without ("20260101T100000Z"), seconds optional, up to 9 fraction digits

@@ -300,8 +300,3 @@ int64_t state_version(const struct state *state)
 			version = state->fields[i].version;
 	return version;
 }
-
-int64_t state_applied_at(const struct state *state, int64_t now)
-{
-	return state->field_count > 0 ? INT64_MAX : now;
-}

@@ -62,9 +62,6 @@ weir_status state_join(struct state *state, const struct state *other,
 const struct state_field *state_find(const struct state *state, const char *name);
 bool state_visible(const struct state *state, const struct schema *schema);
 int64_t state_version(const struct state *state); /* the newest that it holds; INT64_MIN: empty */
-/* When the engine may let go of it, hidden, once that is long ago: for what is nothing but a
- * delete, the moment when it is applied. Fields wait for the rest of their event, and never go. */
-int64_t state_applied_at(const struct state *state, int64_t now);
 
 /* The typed values to index, for a visible state: one for each schema field that has a value.
  * strings: holds decoded text; both are appended to and live until cleared. Values point into
@@ -83,6 +80,15 @@ void state_values_finish(struct state_values *values);
 weir_status state_values_make(const struct state *state, const struct schema *schema,
 			      struct state_values *values,
 			      struct weir_error *error) WEIR_MUST_CHECK;
+
+/* What an engine is given of the state: everything of *document but id and revision. blob and
+ * values hold what it points into; what they held before is dropped. now: moment_now, when it is
+ * applied; an engine lets go of hidden documents by it. Only what is nothing but a delete may go:
+ * fields wait for the rest of their event, and never do. */
+weir_status state_document(const struct state *state, const struct schema *schema, int64_t now,
+			   struct buffer *blob, struct state_values *values,
+			   struct weir_document *document,
+			   struct weir_error *error) WEIR_MUST_CHECK;
 
 /* The event as the read side shows it: {"id":…, fields in schema order, then the unnamed ones in
  * order of name, "version":…}. only: field names to write (NULL: all); id is always there. */

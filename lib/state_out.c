@@ -105,6 +105,31 @@ weir_status state_values_make(const struct state *state, const struct schema *sc
 	return WEIR_OK;
 }
 
+weir_status state_document(const struct state *state, const struct schema *schema, int64_t now,
+			   struct buffer *blob, struct state_values *values,
+			   struct weir_document *document, struct weir_error *error)
+{
+	bool visible = state_visible(state, schema);
+	buffer_clear(blob);
+	state_write(state, blob);
+	if (buffer_failed(blob))
+		return err_no_memory(error);
+	values->count = 0;
+	weir_status status = visible ? state_values_make(state, schema, values, error) : WEIR_OK;
+	if (status != WEIR_OK)
+		return status;
+	*document = (struct weir_document){
+		.kind = visible ? WEIR_KIND_LIVE : WEIR_KIND_HIDDEN,
+		.version = state_version(state),
+		.applied_at = state->field_count > 0 ? INT64_MAX : now,
+		.state = blob->data,
+		.state_length = blob->length,
+		.values = values->pointers,
+		.value_count = values->count,
+	};
+	return WEIR_OK;
+}
+
 static bool wanted(const char *name, size_t length, const char *const *only, size_t only_count)
 {
 	for (size_t i = 0; i < only_count; i++)

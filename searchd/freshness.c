@@ -344,11 +344,7 @@ weir_status freshness_start(const struct config *config, struct index *index,
 	made->lag_messages = made->lag_ms = UNKNOWN;
 	made->as_of = moment_now();
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* the other one may be set */
-	pthread_cond_init(&made->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	moment_condition_init(&made->wake);
 	reader_init(&made->reader, index);
 	made->lag = metric_get(METRIC_GAUGE, "weir_searchd_lag_messages", NULL,
 			       "Messages in the log that the index does not hold.");

@@ -334,11 +334,7 @@ weir_status waits_start(const struct config *config, struct index *index, struct
 	made->late = counter("timeout");
 	made->full = counter("full");
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&made->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	moment_condition_init(&made->wake);
 	reader_init(&made->reader, index);
 	int failure = pthread_create(&made->thread, NULL, run, made);
 	if (failure != 0) {

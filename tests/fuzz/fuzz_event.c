@@ -11,18 +11,9 @@
 #include <string.h>
 
 #include "event.h"
+#include "fuzz.h"
 #include "json.h"
 #include "state.h"
-
-#define EXPECT(condition)                                                                          \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { CHANGE_LIMIT = 4 };
 

@@ -3,17 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "json.h"
-
-#define EXPECT(condition)                                                                          \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static weir_status canonical(const char *text, size_t length, struct buffer *out,
 			     struct weir_error *error)

@@ -7,18 +7,9 @@
 #include <utf8proc.h>
 
 #include "buffer.h"
+#include "fuzz.h"
 #include "query.h"
 #include "query_schema.h"
-
-#define EXPECT(condition)                                                                          \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct schema *the_schema(void)
 {

@@ -154,25 +154,13 @@ static void fetch(void)
 
 static void fill(struct slot *slot)
 {
-	bool visible = state_visible(&slot->state, schema);
-	state_write(&slot->state, &slot->blob);
-	slot->values.count = 0;
-	if (visible)
-		EXPECT(state_values_make(&slot->state, schema, &slot->values, &error) == WEIR_OK);
+	EXPECT(state_document(&slot->state, schema, moment_now(), &slot->blob, &slot->values,
+			      &slot->document, &error) == WEIR_OK);
 	slot->verdict.kind = WEIR_ACCEPTED;
-	slot->document = (struct weir_document){
-		.id = slot->name,
-		.id_length = strlen(slot->name),
-		.kind = visible ? WEIR_KIND_LIVE : WEIR_KIND_HIDDEN,
-		.version = state_version(&slot->state),
-		.applied_at = state_applied_at(&slot->state, moment_now()),
-		.revision = slot->revision.data,
-		.revision_length = slot->revision.length,
-		.state = slot->blob.data,
-		.state_length = slot->blob.length,
-		.values = slot->values.pointers,
-		.value_count = slot->values.count,
-	};
+	slot->document.id = slot->name;
+	slot->document.id_length = strlen(slot->name);
+	slot->document.revision = slot->revision.data;
+	slot->document.revision_length = slot->revision.length;
 }
 
 /* As the indexer does: fetch, merge, apply. */
