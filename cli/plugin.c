@@ -25,6 +25,7 @@ static const struct {
 	{WEIR_CAN_FUZZY, "fuzzy"},
 	{WEIR_CAN_SHARE, "share"},
 	{WEIR_CAN_SCAN_STATES, "scan-states"},
+	{WEIR_CAN_FACET, "facets"},
 };
 
 static void write_abilities(uint64_t capabilities, struct buffer *out)

@@ -108,6 +108,7 @@ static const struct {
 	OPERATION(session_positions, WEIR_CAN_SEARCH),
 	OPERATION(suggest, WEIR_CAN_SUGGEST),
 	OPERATION(scan_states, WEIR_CAN_SCAN_STATES),
+	OPERATION(facets, WEIR_CAN_FACET),
 };
 
 static const struct {
@@ -119,6 +120,7 @@ static const struct {
 	{"WEIR_CAN_SEARCH", WEIR_CAN_SEARCH},
 	{"WEIR_CAN_SUGGEST", WEIR_CAN_SUGGEST},
 	{"WEIR_CAN_SCAN_STATES", WEIR_CAN_SCAN_STATES},
+	{"WEIR_CAN_FACET", WEIR_CAN_FACET},
 };
 
 static const char *capability_name(uint64_t bit)

@@ -7,8 +7,11 @@
  * and is linked with -z defs. docs/plugins.md builds one from nothing.
  *
  * ABI changelog
+ *   1.2  Operation facets with WEIR_CAN_FACET. Said from how many matches on a total may be a
+ *        lower bound: WEIR_TOTAL_EXACT.
  *   1.1  weir_host: split, sort_key. Operation scan_states with WEIR_CAN_SCAN_STATES.
- * WEIR_CAN_SHARE. Said what holds without WEIR_CAN_COMMIT_POSITIONS. 1.0  first version
+ *        WEIR_CAN_SHARE. Said what holds without WEIR_CAN_COMMIT_POSITIONS.
+ *   1.0  First version.
  *
  * Rules that hold for every operation
  *   Memory    Inputs are borrowed for the length of the call. Results are handed to a callback and
@@ -35,7 +38,7 @@ extern "C" {
 
 #define WEIR_BACKEND_MAGIC UINT64_C(0x31444e4542524557) /* "WERBEND1" in little endian */
 #define WEIR_ABI_MAJOR 1
-#define WEIR_ABI_MINOR 1
+#define WEIR_ABI_MINOR 2
 
 /* What an operation answers. Values have gaps; more may be added in a later major version only. */
 typedef int32_t weir_status;
@@ -70,7 +73,7 @@ enum {
 	WEIR_FIELD_SEARCH = 1 << 0, /* searched by a query node whose field is WEIR_FIELD_DEFAULT */
 	WEIR_FIELD_FILTER = 1 << 1, /* WEIR_QUERY_EXACT and WEIR_QUERY_RANGE may name it */
 	WEIR_FIELD_SORT = 1 << 2,   /* a sort key may name it */
-	WEIR_FIELD_FACET = 1 << 3,  /* reserved for facets */
+	WEIR_FIELD_FACET = 1 << 3,  /* weir_facets may name it */
 	WEIR_FIELD_SUGGEST = 1 << 4, /* source of suggestions */
 };
 
@@ -216,9 +219,26 @@ struct weir_hit {
 	size_t state_length;
 };
 
+/* Up to so many matches a total is exact. */
+#define WEIR_TOTAL_EXACT 10000
+
 struct weir_search_result {
+	/* How many live documents match, whatever offset and limit say. With a limit of 0 always
+	 * exact. Otherwise an engine may give up counting when it is sure of WEIR_TOTAL_EXACT
+	 * matches or more: then total is what it is sure of, at least WEIR_TOTAL_EXACT and at most
+	 * the true number. The hits are those of an exact search all the same. */
 	uint64_t total;
 	uint32_t total_is_lower_bound; /* 0: total is exact */
+};
+
+/* Counts of the values that matches have. fields: each one once, of type KEYWORD (a value is the
+ * whole value, byte for byte) or BOOLEAN ("true", "false"), with WEIR_FIELD_FACET. */
+struct weir_facets {
+	const struct weir_query *query;
+	const struct weir_query *filter; /* NULL: no filter */
+	const int32_t *fields;
+	size_t field_count;
+	size_t limit; /* values of a field to hand out; 0: none */
 };
 
 /* Callbacks return 0 to go on, anything else to stop; the operation then answers WEIR_OK. */
@@ -243,6 +263,9 @@ typedef int (*weir_on_scan_state)(void *context, const char *id, size_t id_lengt
  * stemmed. */
 typedef int (*weir_on_word)(void *context, const char *word, size_t word_length, const char *stem,
 			    size_t stem_length);
+/* facets: index is into weir_facets.fields; value is as long as the document's was. */
+typedef int (*weir_on_facet)(void *context, size_t index, const char *value, size_t value_length,
+			     uint64_t count);
 
 /* A longer word is its first WEIR_WORD_CUT bytes and a hash of all of it: of the beginning of a
  * word, as in WEIR_QUERY_PREFIX, only so much is sure to stand in an index. */
@@ -371,6 +394,13 @@ struct weir_operations {
 	weir_status (*scan_states)(weir_session *session, const char *from, size_t from_length,
 				   weir_on_scan_state on_state, void *context,
 				   struct weir_error *error);
+	/* Since 1.2. How many live documents that query and filter match have each value of the
+	 * fields: exact, of the generation that search sees. The fields come in the order given;
+	 * the values of one by count, highest first, ties in byte order of value; at most limit of
+	 * them, none with a count of 0. What lacks the field is not counted in it. WEIR_FATAL for a
+	 * field that cannot have facets. Needs WEIR_CAN_FACET. */
+	weir_status (*facets)(weir_session *session, const struct weir_facets *wanted,
+			      weir_on_facet on_facet, void *context, struct weir_error *error);
 };
 
 /* weir_manifest.thread_model */
@@ -395,6 +425,7 @@ enum {
  * apply answers WEIR_CONFLICT where the revision is not the one that fetch gave. */
 #define WEIR_CAN_SHARE (UINT64_C(1) << 6)
 #define WEIR_CAN_SCAN_STATES (UINT64_C(1) << 7)
+#define WEIR_CAN_FACET (UINT64_C(1) << 8)
 
 /* Frozen for ever: every host of any version can read it. */
 struct weir_manifest {

@@ -77,8 +77,8 @@ START_TEST(test_manifest)
 {
 	REFUSE("null", "expected a manifest from weir_backend_manifest", "found NULL");
 	REFUSE("magic", "expected magic 31444e4542524557", "found 000000004b4f4f42");
-	REFUSE("major", "expected ABI 1.0 to 1.1", "found 2.1", "weir/backend.h");
-	REFUSE("minor", "expected ABI 1.0 to 1.1", "found 1.7", "weir/backend.h");
+	REFUSE("major", "expected ABI 1.0 to 1.2", "found 2.2", "weir/backend.h");
+	REFUSE("minor", "expected ABI 1.0 to 1.2", "found 1.7", "weir/backend.h");
 	REFUSE("threads", "expected thread model 10, 20 or 30", "found 15");
 	REFUSE("name", "expected a name of a-z, 0-9 and -", "found \"Bad_Name\"");
 	REFUSE("longname", "at most 60", "found \"a-name-that-goes-on");
@@ -105,6 +105,9 @@ START_TEST(test_capabilities)
 	REFUSE("canmaintain", "expected the operation maintain", "WEIR_CAN_MAINTAIN", "found none");
 	REFUSE("cansuggest", "expected the operation suggest", "WEIR_CAN_SUGGEST", "found none");
 	REFUSE("cansearch", "expected the operation session_open", "WEIR_CAN_SEARCH", "found none");
+	REFUSE("canfacet", "expected the operation facets", "WEIR_CAN_FACET", "found none");
+	/* the function is there, behind the end of a table of 1.1 */
+	REFUSE("minor1facet", "expected the operation facets", "WEIR_CAN_FACET", "found none");
 }
 END_TEST
 
@@ -114,6 +117,10 @@ START_TEST(test_other_minors)
 	ck_assert(older->operations.stats != NULL);
 	ck_assert(older->operations.session_open == NULL);
 	ck_assert(older->operations.session_close == NULL);
+	plugin_destroy(older);
+	older = load("minor1");
+	ck_assert(older->operations.stats != NULL);
+	ck_assert(older->operations.facets == NULL);
 	plugin_destroy(older);
 	struct plugin *newer = load("newer");
 	ck_assert_uint_gt(newer->manifest->operations->size, sizeof(newer->operations));
@@ -128,6 +135,7 @@ START_TEST(test_what_no_capability_promises)
 	struct plugin *plugin = load("unpromised");
 	ck_assert(plugin->manifest->operations->session_close != NULL);
 	ck_assert(plugin->operations.session_close == NULL);
+	ck_assert(plugin->operations.facets == NULL);
 	plugin_destroy(plugin);
 }
 END_TEST

@@ -128,6 +128,15 @@ static weir_status variant_stats(weir_instance *instance, weir_on_stat on_stat, 
 #endif
 }
 
+#ifdef MORE_THAN_PROMISED
+static weir_status variant_facets(weir_session *session, const struct weir_facets *wanted,
+				  weir_on_facet on_facet, void *context, struct weir_error *error)
+{
+	(void)session, (void)wanted, (void)on_facet, (void)context, (void)error;
+	return WEIR_OK;
+}
+#endif
+
 /* A table of a later minor version: longer by an operation that this host does not know. */
 static struct table {
 	struct weir_operations known;
@@ -151,6 +160,7 @@ static struct table {
 #ifdef MORE_THAN_PROMISED
 		/* of no capability, or behind the size that the table claims */
 		.session_close = (void (*)(weir_session *))variant_close,
+		.facets = variant_facets,
 #endif
 	},
 #ifdef LONGER

@@ -9,7 +9,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 pub const WEIR_BACKEND_MAGIC: u64 = 0x31444e4542524557;
 pub const WEIR_ABI_MAJOR: u32 = 1;
-pub const WEIR_ABI_MINOR: u32 = 1;
+pub const WEIR_ABI_MINOR: u32 = 2;
 
 pub type WeirStatus = i32;
 pub const WEIR_OK: WeirStatus = 0;
@@ -158,10 +158,21 @@ pub struct WeirHit {
     pub state_length: usize,
 }
 
+pub const WEIR_TOTAL_EXACT: u64 = 10000;
+
 #[repr(C)]
 pub struct WeirSearchResult {
     pub total: u64,
     pub total_is_lower_bound: u32,
+}
+
+#[repr(C)]
+pub struct WeirFacets {
+    pub query: *const WeirQuery,
+    pub filter: *const WeirQuery,
+    pub fields: *const i32,
+    pub field_count: usize,
+    pub limit: usize,
 }
 
 pub type WeirOnState = unsafe extern "C" fn(
@@ -197,6 +208,13 @@ pub type WeirOnScanState = unsafe extern "C" fn(
     kind: u32,
     state: *const c_void,
     state_length: usize,
+) -> c_int;
+pub type WeirOnFacet = unsafe extern "C" fn(
+    context: *mut c_void,
+    index: usize,
+    value: *const c_char,
+    value_length: usize,
+    count: u64,
 ) -> c_int;
 pub type WeirOnWord = unsafe extern "C" fn(
     context: *mut c_void,
@@ -426,6 +444,15 @@ pub struct WeirOperations {
             error: *mut WeirError,
         ) -> WeirStatus,
     >,
+    pub facets: Option<
+        unsafe extern "C" fn(
+            session: *mut WeirSession,
+            wanted: *const WeirFacets,
+            on_facet: WeirOnFacet,
+            context: *mut c_void,
+            error: *mut WeirError,
+        ) -> WeirStatus,
+    >,
 }
 
 pub const WEIR_THREADS_SERIAL: u32 = 10;
@@ -440,6 +467,7 @@ pub const WEIR_CAN_FUZZY: u64 = 1 << 4;
 pub const WEIR_CAN_SEARCH: u64 = 1 << 5;
 pub const WEIR_CAN_SHARE: u64 = 1 << 6;
 pub const WEIR_CAN_SCAN_STATES: u64 = 1 << 7;
+pub const WEIR_CAN_FACET: u64 = 1 << 8;
 
 #[repr(C)]
 pub struct WeirManifest {

@@ -74,6 +74,7 @@ static OPERATIONS: WeirOperations = WeirOperations {
     session_positions: Some(operations::session_positions),
     suggest: None,
     scan_states: Some(operations::scan_states),
+    facets: None,
 };
 
 static MANIFEST: Table<WeirManifest> = Table(WeirManifest {
