@@ -97,10 +97,11 @@ static struct weir_operations operations = {
 	.scan = session_scan,
 	.session_positions = session_positions,
 	.scan_states = session_scan_states,
+	.facets = session_facets,
 };
 
 WEIR_BACKEND("sqlite", "0.1.0", "MIT", "SQLite FTS5: an embedded index in one file",
 	     WEIR_THREADS_PER_SESSION,
 	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SYNC | WEIR_CAN_MAINTAIN | WEIR_CAN_SEARCH |
-		     WEIR_CAN_SCAN_STATES,
+		     WEIR_CAN_SCAN_STATES | WEIR_CAN_FACET,
 	     parameters, operations)

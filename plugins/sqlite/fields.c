@@ -60,10 +60,19 @@ bool field_has_words(const struct field *field)
 	return field->type == WEIR_TYPE_TEXT || field->type == WEIR_TYPE_KEYWORD;
 }
 
+static bool is_whole(const struct field *field)
+{
+	return field->type == WEIR_TYPE_KEYWORD || field->type == WEIR_TYPE_BOOLEAN;
+}
+
 bool field_has_exact(const struct field *field)
 {
-	return (field->type == WEIR_TYPE_KEYWORD || field->type == WEIR_TYPE_BOOLEAN) &&
-	       (field->flags & WEIR_FIELD_FILTER) != 0;
+	return is_whole(field) && (field->flags & (WEIR_FIELD_FILTER | WEIR_FIELD_FACET)) != 0;
+}
+
+bool field_has_facet(const struct field *field)
+{
+	return is_whole(field) && (field->flags & WEIR_FIELD_FACET) != 0;
 }
 
 bool field_has_number(const struct field *field)

@@ -2,7 +2,7 @@
  * fields.h - the schema as the index keeps it: which columns a field has.
  *
  *   documents  number, id, live, version, applied_at; of field n, where it has them:
- *              x<n>  the keyword or boolean that may be filtered by, byte for byte
+ *              x<n>  the keyword or boolean to filter by and to count, byte for byte
  *              v<n>  the number, date or boolean to compare and sort by
  *              s<n>  the text to sort by, as the host folds it
  *   contents   number, state, words: the words of every field as they were given to the index
@@ -43,6 +43,7 @@ void fields_finish(struct fields *fields); /* also half-made ones */
 
 bool field_has_words(const struct field *field);
 bool field_has_exact(const struct field *field);
+bool field_has_facet(const struct field *field);
 bool field_has_number(const struct field *field);
 bool field_has_sort_text(const struct field *field);
 /* The column to sort by: 'v', 's', or 0: it cannot be sorted by. */

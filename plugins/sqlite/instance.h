@@ -62,4 +62,8 @@ weir_status session_search(weir_session *session, const struct weir_search *sear
 			   weir_on_hit on_hit, void *context, struct weir_search_result *result,
 			   struct weir_error *error);
 
+/* facets.c */
+weir_status session_facets(weir_session *session, const struct weir_facets *wanted,
+			   weir_on_facet on_facet, void *context, struct weir_error *error);
+
 #endif

@@ -8,7 +8,7 @@
 #include "error.h"
 
 #define APPLICATION 0x57454952 /* "WEIR", in the file's header */
-#define FORMAT 1
+#define FORMAT 2
 #define PAGE_BYTES "4096"
 
 static weir_status foreign(const struct database *database, struct weir_error *error)

@@ -87,10 +87,13 @@ static weir_status start(struct weir_session *session, struct weir_error *error)
 	weir_status status = session_open_database(instance, &session->database, error);
 	if (status != WEIR_OK)
 		return status;
-	status = database_prepare(&session->database,
-				  "SELECT d.id, d.version, c.state FROM documents d "
-				  "JOIN contents c USING(number) WHERE d.id = ?1 AND d.live = 1",
-				  &session->get, error);
+	status = facets_register(&session->database, error);
+	if (status == WEIR_OK)
+		status = database_prepare(
+			&session->database,
+			"SELECT d.id, d.version, c.state FROM documents d "
+			"JOIN contents c USING(number) WHERE d.id = ?1 AND d.live = 1",
+			&session->get, error);
 	if (status == WEIR_OK)
 		status = database_prepare(&session->database,
 					  "SELECT d.id, d.version, c.state FROM documents d "

@@ -42,6 +42,8 @@ weir_status session_gather(struct weir_session *session, sqlite3_stmt *statement
 /* Every live document; the session keeps it. */
 weir_status session_live(struct weir_session *session, const struct bits **live,
 			 struct weir_error *error);
+/* facets.c: what its SQL calls. */
+weir_status facets_register(const struct database *database, struct weir_error *error);
 /* Hands out the hit of the row that `get` or `hit` stands at. */
 int session_hand_out(sqlite3_stmt *row, double score, weir_on_hit on_hit, void *context);
 

@@ -154,6 +154,17 @@ static size_t count_words(const char *answer)
 	return count;
 }
 
+void check_total(const struct weir_search_result *result, size_t limit, uint64_t count)
+{
+	if (result->total_is_lower_bound == 0)
+		ck_assert_uint_eq(result->total, count);
+	else
+		ck_assert_msg(limit > 0 && result->total >= WEIR_TOTAL_EXACT &&
+				      result->total <= count,
+			      "a total of at least %llu, of %llu matches with limit %zu",
+			      (unsigned long long)result->total, (unsigned long long)count, limit);
+}
+
 const char *filtered(weir_session *session, const struct weir_query *query,
 		     const struct weir_query *filter)
 {
@@ -161,8 +172,7 @@ const char *filtered(weir_session *session, const struct weir_query *query,
 	struct weir_search search = {.query = query, .filter = filter, .limit = 4000};
 	struct weir_search_result result = {0};
 	MUST(backend->search(session, &search, on_hit, answer, &result, &error));
-	if (result.total_is_lower_bound == 0)
-		REQUIRE(result.total == count_words(answer));
+	check_total(&result, search.limit, count_words(answer));
 	return sorted(answer);
 }
 
@@ -210,7 +220,99 @@ const char *ordered_filtered(weir_session *session, const struct weir_query *que
 	struct weir_search_result result = {0};
 	MUST(backend->search(session, &search, on_hit, answer, &result, &error));
 	REQUIRE(count_words(answer) <= limit);
+	REQUIRE(result.total_is_lower_bound == 0 || result.total >= WEIR_TOTAL_EXACT);
 	return answer;
+}
+
+void write_value(char *out, const char *value, size_t length)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < length && at + 4 < 65536; i++) {
+		unsigned char byte = (unsigned char)value[i];
+		bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+			     (byte >= 'a' && byte <= 'z');
+		at += (size_t)sprintf(out + at, plain ? "%c" : "%%%02X", byte);
+	}
+	out[at] = '\0';
+}
+
+/* What an answer of facets is checked against while it comes. */
+struct facet_check {
+	char *answer;
+	const int32_t *fields;
+	size_t field_count, limit;
+	size_t index, handed_out; /* of the field that is handed out */
+	uint64_t count;
+	char *value;
+	size_t length;
+};
+
+static void begin_facet(struct facet_check *check, size_t index)
+{
+	char name[64];
+	size_t at = strlen(check->answer);
+	snprintf(name, sizeof(name), "%s:", collection.fields[check->fields[index]]->name);
+	if (at > 0)
+		snprintf(check->answer + at, 65536 - at, ";");
+	append(check->answer, name, strlen(name));
+	check->index = index;
+	check->handed_out = 0;
+}
+
+static bool is_behind(const struct facet_check *check, const char *value, size_t length,
+		      uint64_t count)
+{
+	size_t shorter = length < check->length ? length : check->length;
+	int order = memcmp(check->value, value, shorter);
+	if (count != check->count)
+		return count < check->count;
+	return order < 0 || (order == 0 && check->length < length);
+}
+
+static int on_facet(void *context, size_t index, const char *value, size_t length, uint64_t count)
+{
+	struct facet_check *check = context;
+	static char text[65536];
+	char number[32];
+	bool first = check->answer[0] == '\0';
+	ck_assert_uint_lt(index, check->field_count);
+	ck_assert_uint_gt(count, 0);
+	if (first || index != check->index) {
+		ck_assert_msg(first || index > check->index, "the fields are out of order");
+		begin_facet(check, index);
+	} else {
+		ck_assert_msg(is_behind(check, value, length, count),
+			      "the values are out of order");
+	}
+	ck_assert_uint_lt(check->handed_out++, check->limit);
+	free(check->value);
+	check->value = malloc(length + 1);
+	REQUIRE(check->value != NULL);
+	memcpy(check->value, value, length);
+	check->length = length;
+	check->count = count;
+	write_value(text, value, length);
+	append(check->answer, text, strlen(text));
+	snprintf(number, sizeof(number), "=%llu", (unsigned long long)count);
+	strncat(check->answer, number, 65535 - strlen(check->answer));
+	return 0;
+}
+
+const char *counted_filtered(weir_session *session, const struct weir_query *query,
+			     const struct weir_query *filter, const int32_t *fields,
+			     size_t field_count, size_t limit)
+{
+	struct facet_check check = {next_answer(), fields, field_count, limit, 0, 0, 0, NULL, 0};
+	struct weir_facets wanted = {query, filter, fields, field_count, limit};
+	MUST(backend->facets(session, &wanted, on_facet, &check, &error));
+	free(check.value);
+	return check.answer;
+}
+
+const char *counted(weir_session *session, const struct weir_query *query, int32_t field,
+		    size_t limit)
+{
+	return counted_filtered(session, query, NULL, &field, 1, limit);
 }
 
 const char *ordered(weir_session *session, const struct weir_query *query, const char *sort,

@@ -8,22 +8,24 @@ static size_t length_of(const char *text, size_t length)
 
 size_t item_values(const struct item *item, struct weir_value values[FIELD_COUNT])
 {
-	const char *texts[] = {item->title, item->body,	 item->place, item->tag,
-			       item->code,  item->price, item->day,   item->free};
+	const char *texts[] = {item->title, item->body, item->place, item->tag,	 item->code,
+			       item->price, item->day,	item->free,  item->label};
 	size_t count = 0;
 	for (int field = 0; field < FIELD_COUNT; field++) {
 		if (texts[field] == NULL)
 			continue;
-		size_t given = field == TITLE ? item->title_length
-			       : field == TAG ? item->tag_length
-					      : 0;
+		size_t given = field == TITLE	? item->title_length
+			       : field == TAG	? item->tag_length
+			       : field == LABEL ? item->label_length
+						: 0;
 		values[count++] = (struct weir_value){
 			.field = field,
 			.type = collection.fields[field]->type,
 			.text = texts[field],
 			.text_length = length_of(texts[field], given),
 			.number = field == PRICE ? strtod(texts[field], NULL) : 0,
-			.integer = field >= DAY ? strtoll(texts[field], NULL, 10) : 0,
+			.integer =
+				field == DAY || field == FREE ? strtoll(texts[field], NULL, 10) : 0,
 		};
 	}
 	return count;
@@ -144,8 +146,9 @@ static size_t later_count;
 /* The texts of an item, to be copied and freed. */
 static const char **text_of(struct item *item, size_t index)
 {
-	const char **texts[] = {&item->id,   &item->title, &item->body, &item->place, &item->tag,
-				&item->code, &item->price, &item->day,	&item->free,  &item->state};
+	const char **texts[] = {&item->id,   &item->title, &item->body,	 &item->place,
+				&item->tag,  &item->code,  &item->price, &item->day,
+				&item->free, &item->label, &item->state};
 	return index < sizeof(texts) / sizeof(texts[0]) ? texts[index] : NULL;
 }
 

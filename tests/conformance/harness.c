@@ -14,16 +14,18 @@ static const struct weir_field fields[FIELD_COUNT] = {
 	 "en"},
 	{"body", WEIR_TYPE_TEXT, WEIR_FIELD_SEARCH, 1, "en"},
 	{"place", WEIR_TYPE_TEXT, WEIR_FIELD_SEARCH, 1, NULL},
-	{"tag", WEIR_TYPE_KEYWORD, WEIR_FIELD_SEARCH | WEIR_FIELD_FILTER | WEIR_FIELD_SORT, 2,
-	 NULL},
+	{"tag", WEIR_TYPE_KEYWORD,
+	 WEIR_FIELD_SEARCH | WEIR_FIELD_FILTER | WEIR_FIELD_SORT | WEIR_FIELD_FACET, 2, NULL},
 	{"code", WEIR_TYPE_KEYWORD, WEIR_FIELD_FILTER, 1, NULL},
 	{"price", WEIR_TYPE_NUMBER, WEIR_FIELD_FILTER | WEIR_FIELD_SORT, 1, NULL},
 	{"day", WEIR_TYPE_DATE, WEIR_FIELD_FILTER | WEIR_FIELD_SORT, 1, NULL},
-	{"free", WEIR_TYPE_BOOLEAN, WEIR_FIELD_FILTER | WEIR_FIELD_SORT, 1, NULL},
+	{"free", WEIR_TYPE_BOOLEAN, WEIR_FIELD_FILTER | WEIR_FIELD_SORT | WEIR_FIELD_FACET, 1,
+	 NULL},
+	{"label", WEIR_TYPE_KEYWORD, WEIR_FIELD_FACET, 1, NULL},
 };
 static const struct weir_field *const field_pointers[FIELD_COUNT] = {
-	&fields[0], &fields[1], &fields[2], &fields[3],
-	&fields[4], &fields[5], &fields[6], &fields[7],
+	&fields[0], &fields[1], &fields[2], &fields[3], &fields[4],
+	&fields[5], &fields[6], &fields[7], &fields[8],
 };
 const struct weir_schema collection = {"things", "c0ffee01", field_pointers, FIELD_COUNT};
 

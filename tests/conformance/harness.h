@@ -16,11 +16,12 @@ enum {
 	TITLE, /* text, en, boost 3, searched, sorted, suggested */
 	BODY,  /* text, en, searched */
 	PLACE, /* text, no language, searched */
-	TAG,   /* keyword, boost 2, searched, filtered, sorted */
+	TAG,   /* keyword, boost 2, searched, filtered, sorted, counted */
 	CODE,  /* keyword, filtered */
 	PRICE, /* number, filtered, sorted */
 	DAY,   /* date, filtered, sorted */
-	FREE,  /* boolean, filtered, sorted */
+	FREE,  /* boolean, filtered, sorted, counted */
+	LABEL, /* keyword, counted */
 	FIELD_COUNT,
 	ANY = WEIR_FIELD_DEFAULT,
 };
@@ -66,9 +67,10 @@ weir_session *open_session(weir_instance *instance);
 struct item {
 	const char *id;
 	const char *title, *body, *place, *tag, *code;
-	const char *price, *day, *free;	 /* written as numbers */
-	size_t title_length, tag_length; /* 0: up to the NUL */
-	size_t id_length;		 /* the same */
+	const char *price, *day, *free; /* written as numbers */
+	const char *label;
+	size_t title_length, tag_length, label_length; /* 0: up to the NUL */
+	size_t id_length;			       /* the same */
 	bool hidden;
 	int64_t version, applied_at;
 	const char *state;   /* NULL: the id */
@@ -131,6 +133,8 @@ const struct weir_query *join(uint32_t kind, const struct weir_query *const *chi
 const struct weir_query *boosted(const struct weir_query *child, double boost);
 void queries_free(void);
 
+/* Checks the result's total against weir/backend.h. limit: the search's; count: the matches. */
+void check_total(const struct weir_search_result *result, size_t limit, uint64_t count);
 /* The ids of all hits, sorted, with spaces between; checks that total is their number. */
 const char *matches(weir_session *session, const struct weir_query *query);
 const char *filtered(weir_session *session, const struct weir_query *query,
@@ -138,6 +142,15 @@ const char *filtered(weir_session *session, const struct weir_query *query,
 const char *ordered_filtered(weir_session *session, const struct weir_query *query,
 			     const struct weir_query *filter, const char *sort, size_t offset,
 			     size_t limit);
+/* "tag: jazz=3 rock=2; free: true=1": what facets answers, checked for what every answer of it has
+ * to be. What is no letter or digit of a value is written as %41. */
+const char *counted_filtered(weir_session *session, const struct weir_query *query,
+			     const struct weir_query *filter, const int32_t *fields,
+			     size_t field_count, size_t limit);
+const char *counted(weir_session *session, const struct weir_query *query, int32_t field,
+		    size_t limit);
+/* A value in that form; out: 64 KiB. */
+void write_value(char *out, const char *value, size_t length);
 /* Reads "price -tag relevance" into keys; returns how many. */
 size_t read_sort(const char *sort, struct weir_sort_key keys[8]);
 /* The ids in the order of the answer. sort: "price -tag relevance", "" for by score. */

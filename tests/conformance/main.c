@@ -57,9 +57,11 @@ static void add_all_cases(void)
 	add_threads_cases();
 	add_matching_cases();
 	add_fuzzy_cases();
+	add_facet_cases();
 	add_unicode_cases();
 	add_syntax_cases();
 	add_ordering_cases();
+	add_total_cases();
 	add_limits_cases();
 	add_random_cases();
 }

@@ -489,6 +489,77 @@ const char *oracle_ordered(const struct weir_query *query, const struct weir_que
 	return write_ids(offset, end);
 }
 
+/* A value of some of the results. */
+struct counted {
+	const char *text;
+	size_t length;
+	uint64_t count;
+};
+
+static int compare_texts(const void *left, const void *right)
+{
+	const struct counted *one = left, *other = right;
+	size_t shorter = one->length < other->length ? one->length : other->length;
+	int order = memcmp(one->text, other->text, shorter);
+	return order != 0 ? order : (one->length > other->length) - (one->length < other->length);
+}
+
+static int compare_counts(const void *left, const void *right)
+{
+	const struct counted *one = left, *other = right;
+	if (one->count != other->count)
+		return one->count > other->count ? -1 : 1;
+	return compare_texts(left, right);
+}
+
+static struct counted counts[DOCUMENT_LIMIT];
+
+static size_t count_values(int32_t field, size_t result_count)
+{
+	size_t count = 0, kept = 0;
+	for (size_t i = 0; i < result_count; i++) {
+		const struct value *value = &results[i]->values[field];
+		struct counted one = {value->text, value->length, 1};
+		if (!value->there)
+			continue;
+		if (collection.fields[field]->type == WEIR_TYPE_BOOLEAN) {
+			one.text = value->integer != 0 ? "true" : "false";
+			one.length = strlen(one.text);
+		}
+		counts[count++] = one;
+	}
+	qsort(counts, count, sizeof(counts[0]), compare_texts);
+	for (size_t i = 0; i < count; i++) {
+		if (kept > 0 && compare_texts(&counts[kept - 1], &counts[i]) == 0)
+			counts[kept - 1].count++;
+		else
+			counts[kept++] = counts[i];
+	}
+	qsort(counts, kept, sizeof(counts[0]), compare_counts);
+	return kept;
+}
+
+const char *oracle_counted(const struct weir_query *query, const struct weir_query *filter,
+			   const int32_t *fields, size_t field_count, size_t limit)
+{
+	static char text[65536];
+	size_t result_count = find(query, filter, results), at = 0;
+	answer[0] = '\0';
+	for (size_t i = 0; i < field_count; i++) {
+		size_t count = count_values(fields[i], result_count);
+		if (count == 0 || limit == 0)
+			continue;
+		at += (size_t)snprintf(answer + at, ANSWER_SIZE - at, "%s%s:", at > 0 ? "; " : "",
+				       collection.fields[fields[i]]->name);
+		for (size_t j = 0; j < count && j < limit; j++) {
+			write_value(text, counts[j].text, counts[j].length);
+			at += (size_t)snprintf(answer + at, ANSWER_SIZE - at, " %s=%llu", text,
+					       (unsigned long long)counts[j].count);
+		}
+	}
+	return answer;
+}
+
 const char *oracle_scan(void)
 {
 	size_t at = 0;

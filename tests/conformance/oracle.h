@@ -18,5 +18,8 @@ const char *oracle_matches(const struct weir_query *query, const struct weir_que
 const char *oracle_ordered(const struct weir_query *query, const struct weir_query *filter,
 			   const char *sort, size_t offset, size_t limit);
 const char *oracle_scan(void); /* as scanned() */
+/* As counted_filtered(). */
+const char *oracle_counted(const struct weir_query *query, const struct weir_query *filter,
+			   const int32_t *fields, size_t field_count, size_t limit);
 
 #endif

@@ -119,6 +119,8 @@ static void roll_thing(struct thing *thing)
 		thing->item.free = one_in(2) ? "1" : "0";
 	if (one_in(2))
 		thing->item.code = roll_word();
+	if (!one_in(5))
+		thing->item.label = one_in(3) ? roll_word() : vocabulary[dice(5)];
 }
 
 /* Texts of queries live until the query is done. */
@@ -331,6 +333,28 @@ static void check_sorted(weir_session *session, const struct weir_query *query)
 	}
 }
 
+static void check_counts(weir_session *session, const struct weir_query *query,
+			 const struct weir_query *filter)
+{
+	static const int32_t orders[][3] = {
+		{TAG, FREE, LABEL}, {LABEL, TAG, FREE}, {FREE, LABEL, TAG}};
+	static const size_t limits[] = {1, 3, 10, 1000};
+	const int32_t *fields = orders[dice(3)];
+	size_t count = 1 + dice(3), limit = limits[dice(4)];
+	const char *expected = oracle_counted(query, filter, fields, count, limit);
+	const char *got = counted_filtered(session, query, filter, fields, count, limit);
+	if (strcmp(expected, got) == 0)
+		return;
+	struct buffer out = BUFFER_INIT;
+	write_query(query, &out);
+	if (filter != NULL) {
+		buffer_append_text(&out, " filter ");
+		write_query(filter, &out);
+	}
+	ck_abort_msg("seed %u: facets of %s, at most %zu: expected \"%s\", got \"%s\"",
+		     harness_seed, out.data, limit, expected, got);
+}
+
 static void check_query(weir_session *session)
 {
 	const struct weir_query *query = roll_query(dice(5));
@@ -351,6 +375,8 @@ static void check_query(weir_session *session)
 			     expected, got);
 	}
 	check_sorted(session, query);
+	if (harness_can(WEIR_CAN_FACET))
+		check_counts(session, query, one_in(2) ? filter : NULL);
 	queries_free();
 	query_text_count = 0;
 }

@@ -64,6 +64,8 @@ void add_reading_cases(void);
 void add_threads_cases(void);
 void add_matching_cases(void);
 void add_fuzzy_cases(void);
+void add_facet_cases(void);
+void add_total_cases(void);
 void add_unicode_cases(void);
 void add_syntax_cases(void);
 void add_ordering_cases(void);

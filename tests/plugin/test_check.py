@@ -49,6 +49,18 @@ FLAWS = {
     "passes over one more": "paging",
     "counts the page only": "paging",
     "takes phrases for words": "random documents and queries",
+    "counts hidden values": "facets",
+    "counts a sample": "facets",
+    "cuts values at a NUL": "facets",
+    "cuts long values": "facets",
+    "orders ties downwards": "facets",
+    "counts without filter": "facets",
+    "counts one value more": "facets",
+    "counts the newest commit": "facets",
+    "counts on and on": "facets",
+    "gives up counting at 5,000": "totals",
+    "estimates totals": "totals",
+    "always gives up counting": "totals",
 }
 
 

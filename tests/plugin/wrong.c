@@ -331,6 +331,22 @@ static const struct weir_query *flawed(const struct weir_instance *instance,
 	return made;
 }
 
+static void spoil_total(const struct weir_instance *instance, size_t limit,
+			struct weir_search_result *result)
+{
+	uint64_t total = result->total;
+	if (has(instance, "counts the page only") && total > limit)
+		result->total = limit;
+	if (has(instance, "gives up counting at 5,000") && limit > 0 && total > 5000)
+		result->total = 5000;
+	if (has(instance, "estimates totals") && limit > 0 && total > WEIR_TOTAL_EXACT)
+		result->total++;
+	if (has(instance, "always gives up counting") && total > WEIR_TOTAL_EXACT)
+		result->total = WEIR_TOTAL_EXACT;
+	result->total_is_lower_bound =
+		result->total != total && !has(instance, "counts the page only");
+}
+
 static weir_status wrong_search(weir_session *session, const struct weir_search *search,
 				weir_on_hit on_hit, void *context,
 				struct weir_search_result *result, struct weir_error *error)
@@ -361,9 +377,8 @@ static weir_status wrong_search(weir_session *session, const struct weir_search 
 	atomic_fetch_sub(&inside, 1);
 	if (has(instance, "takes one search at a time") && others > 0)
 		return fail(error, WEIR_FATAL, "two searches at once");
-	if (status == WEIR_OK && has(instance, "counts the page only") &&
-	    result->total > search->limit)
-		result->total = search->limit;
+	if (status == WEIR_OK)
+		spoil_total(instance, search->limit, result);
 	return status;
 }
 
@@ -435,6 +450,102 @@ static weir_status wrong_scan_states(weir_session *session, const char *from, si
 						      context, error);
 }
 
+/* An answer of facets, kept so that it can be spoilt. */
+struct facet {
+	size_t index;
+	char *value;
+	size_t length;
+	uint64_t count;
+};
+
+struct facets {
+	struct facet items[4096];
+	size_t count;
+};
+
+static int keep_facet(void *context, size_t index, const char *value, size_t length, uint64_t count)
+{
+	struct facets *kept = context;
+	struct facet *facet = &kept->items[kept->count++];
+	*facet = (struct facet){index, malloc(length + 1), length, count};
+	if (facet->value == NULL || kept->count == 4096)
+		abort();
+	memcpy(facet->value, value, length);
+	return 0;
+}
+
+static int count_hidden(void *context, const char *id, size_t id_length, int64_t version,
+			uint32_t kind)
+{
+	(void)id, (void)id_length, (void)version;
+	*(uint64_t *)context += kind == WEIR_KIND_HIDDEN;
+	return 0;
+}
+
+static int compare_tied(const void *left, const void *right)
+{
+	const struct facet *one = left, *other = right;
+	if (one->index != other->index)
+		return one->index < other->index ? -1 : 1;
+	if (one->count != other->count)
+		return one->count > other->count ? -1 : 1;
+	size_t shorter = one->length < other->length ? one->length : other->length;
+	int order = memcmp(other->value, one->value, shorter);
+	return order != 0 ? order : (one->length < other->length) - (one->length > other->length);
+}
+
+static void spoil(struct weir_session *session, struct facets *kept)
+{
+	const struct weir_instance *instance = session->instance;
+	uint64_t hidden = 0;
+	struct weir_error error;
+	if (has(instance, "counts hidden values"))
+		(void)instance->engine->scan(session->inner, "", 0, count_hidden, &hidden, &error);
+	for (size_t i = 0; i < kept->count; i++) {
+		struct facet *facet = &kept->items[i];
+		if (has(instance, "counts a sample") && facet->count > 2)
+			facet->count--;
+		if (has(instance, "cuts values at a NUL"))
+			facet->length = strnlen(facet->value, facet->length);
+		if (has(instance, "cuts long values") && facet->length > 245)
+			facet->length = 245;
+		facet->count += hidden;
+	}
+	if (has(instance, "orders ties downwards"))
+		qsort(kept->items, kept->count, sizeof(kept->items[0]), compare_tied);
+}
+
+static weir_status wrong_facets(weir_session *session, const struct weir_facets *wanted,
+				weir_on_facet on_facet, void *context, struct weir_error *error)
+{
+	const struct weir_instance *instance = session->instance;
+	struct weir_facets made = *wanted;
+	uint64_t generation;
+	int stop = 0;
+	made.query = flawed(instance, wanted->query);
+	if (has(instance, "counts without filter"))
+		made.filter = NULL;
+	if (has(instance, "counts one value more") && made.limit > 0)
+		made.limit++;
+	if (has(instance, "counts the newest commit"))
+		(void)instance->engine->refresh(session->inner, &generation, error);
+	struct facets *kept = calloc(1, sizeof(*kept));
+	if (kept == NULL)
+		return fail(error, WEIR_RETRY, "out of memory");
+	weir_status status =
+		instance->engine->facets(session->inner, &made, keep_facet, kept, error);
+	spoil(session, kept);
+	for (size_t i = 0; i < kept->count; i++) {
+		const struct facet *facet = &kept->items[i];
+		if (status == WEIR_OK && (stop == 0 || has(instance, "counts on and on")))
+			stop = on_facet(context, facet->index, facet->value, facet->length,
+					facet->count);
+		free(facet->value);
+	}
+	free(kept);
+	return status;
+}
+
 __attribute__((constructor)) static void crash_at_load(void)
 {
 	if (getenv("WEIR_WRONG_CRASHES") != NULL)
@@ -467,8 +578,9 @@ static struct weir_operations operations = {
 	.scan = wrong_scan,
 	.session_positions = wrong_session_positions,
 	.scan_states = wrong_scan_states,
+	.facets = wrong_facets,
 };
 
 WEIR_BACKEND("wrong", "0.1.0", "MIT", "Another engine with one fault", WEIR_THREADS_PER_SESSION,
-	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SEARCH | WEIR_CAN_SCAN_STATES, parameters,
-	     operations)
+	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SEARCH | WEIR_CAN_SCAN_STATES | WEIR_CAN_FACET,
+	     parameters, operations)
