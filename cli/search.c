@@ -12,7 +12,8 @@
 enum { ANSWER_MS = 30000 };
 
 struct search {
-	const char *url, *sort, *limit, *offset, *fields, *wait_for, *wait_ms;
+	const char *url, *sort, *limit, *offset, *fields, *facets, *facet_limit, *wait_for,
+		*wait_ms;
 	struct argument_list filters;
 	bool json;
 };
@@ -36,6 +37,7 @@ static weir_status build_url(const struct search *search, const struct argument_
 	const char *const arguments[][2] = {
 		{"sort", search->sort},	       {"limit", search->limit},
 		{"offset", search->offset},    {"fields", search->fields},
+		{"facets", search->facets},    {"facetLimit", search->facet_limit},
 		{"waitFor", search->wait_for}, {"waitMs", search->wait_ms},
 	};
 	http_client_url(url, search->url, "/api/search/events");
@@ -117,6 +119,32 @@ static weir_status print_table(const struct search *search, const struct jsondoc
 	return table_print(&table, terminal_width(STDOUT_FILENO), right, stdout, error);
 }
 
+/* The values of the fields that were asked for, and how many matches have them. */
+static weir_status print_facets(const struct jsondoc *document, struct weir_error *error)
+{
+	static const char *const heads[] = {"facet", "value", "events"};
+	WEIR_CLEANUP(table_finish) struct table table = {0};
+	json_t *facets = json_object_get(jsondoc_root(document), "facets"), *values, *each;
+	const char *name;
+	size_t index;
+	if (json_object_size(facets) == 0)
+		return WEIR_OK;
+	table_init(&table, 3);
+	for (size_t i = 0; i < 3; i++)
+		table_add(&table, heads[i], strlen(heads[i]));
+	json_object_foreach(facets, name, values)
+	{
+		json_array_foreach(values, index, each)
+		{
+			table_add(&table, index == 0 ? name : "", index == 0 ? strlen(name) : 0);
+			add_cell(&table, document, json_object_get(each, "value"));
+			add_cell(&table, document, json_object_get(each, "count"));
+		}
+	}
+	printf("\n");
+	return table_print(&table, terminal_width(STDOUT_FILENO), 1U << 2, stdout, error);
+}
+
 /* What stands beneath the table: how many there are in all. */
 static void print_count(const struct jsondoc *document)
 {
@@ -173,9 +201,12 @@ static int run(const struct search *search, const struct argument_list *words)
 			putchar('\n');
 	} else {
 		status = print_table(search, document, &error);
+		if (status == WEIR_OK) {
+			print_count(document);
+			status = print_facets(document, &error);
+		}
 		if (status != WEIR_OK)
 			return command_fail("search", status, &error);
-		print_count(document);
 	}
 	return found_some(document) ? STATUS_DONE : STATUS_NO;
 }
@@ -198,6 +229,14 @@ int command_search(int argc, char **argv)
 		 .value = "A,B",
 		 .text = &search.fields,
 		 .help = "which fields, and so which columns"},
+		{.name = "--facets",
+		 .value = "A,B",
+		 .text = &search.facets,
+		 .help = "fields whose values are counted over all matches"},
+		{.name = "--facet-limit",
+		 .value = "N",
+		 .text = &search.facet_limit,
+		 .help = "values of each of them (10)"},
 		{.name = "--wait-for",
 		 .value = "TOKENS",
 		 .text = &search.wait_for,

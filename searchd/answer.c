@@ -16,6 +16,7 @@ struct answering {
 	struct weir_search_result result;
 	struct buffer hits; /* the array's elements */
 	struct jsonout json;
+	struct facet_values facets;
 	weir_status status; /* of reading a hit's state */
 	struct weir_error error;
 	bool waits;	/* the session does not hold what the client waits for */
@@ -66,6 +67,7 @@ static int on_hit(void *context, const struct weir_hit *hit)
 static void begin_again(struct answering *answering)
 {
 	buffer_clear(&answering->hits);
+	facet_values_clear(&answering->facets);
 	answering->json = (struct jsonout)JSONOUT_INIT(&answering->hits);
 	answering->status = WEIR_OK;
 	answering->found = false;
@@ -106,10 +108,14 @@ static weir_status work_search(void *context, const struct weir_operations *oper
 	weir_status status = look_for_tokens(answering, operations, session, error);
 	if (status != WEIR_OK || answering->waits)
 		return status;
-	return end_work(answering,
-			operations->search(session, &answering->request->search, on_hit, answering,
-					   &answering->result, error),
-			error);
+	struct search_request *request = answering->request;
+	status = operations->search(session, &request->search, on_hit, answering,
+				    &answering->result, error);
+	status = end_work(answering, status, error);
+	if (status != WEIR_OK || request->facets.count == 0)
+		return status;
+	return facets_count(&request->facets, answering->answerer->schema, &request->search,
+			    operations, session, ANSWER_LIMIT, &answering->facets, error);
 }
 
 static weir_status work_get(void *context, const struct weir_operations *operations,
@@ -162,8 +168,8 @@ static void write_answer(struct answering *answering, double milliseconds, struc
 		jsonout_raw(&json, answering->hits.data, answering->hits.length);
 	jsonout_end(&json, ']');
 	jsonout_name(&json, "facets");
-	jsonout_begin(&json, '{');
-	jsonout_end(&json, '}');
+	facets_write(&answering->request->facets, answering->answerer->schema, &answering->facets,
+		     &json);
 	jsonout_name(&json, "suggestion");
 	jsonout_null(&json);
 	jsonout_name(&json, "nextCursor");
@@ -233,6 +239,7 @@ void answer_search(struct answerer *answerer, struct http_request *http)
 		http_reply(http, 200, "application/json", &body);
 	}
 	buffer_finish(&answering.hits);
+	facet_values_finish(&answering.facets);
 	request_finish(&request);
 }
 

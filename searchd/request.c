@@ -24,15 +24,15 @@ struct reading {
 	size_t filter_count;
 	const char *q, *sort;
 	size_t q_length;
-	bool has_limit, has_offset, has_wait;
+	bool has_limit, has_offset, has_wait, has_facet_limit;
 	const char *field; /* what the error is about */
 	struct weir_error *error;
 };
 
-static const char *const own_names[] = {"q",	  "sort",    "limit", "offset",
-					"fields", "waitFor", "waitMs"};
+static const char *const own_names[] = {"q",	   "sort",   "limit",  "offset",    "fields",
+					"waitFor", "waitMs", "facets", "facetLimit"};
 /* Named in the API, and not offered by this version: said plainly, instead of being ignored. */
-static const char *const later_names[] = {"facets", "facetLimit", "cursor", "highlight", "snippet"};
+static const char *const later_names[] = {"cursor", "highlight", "snippet"};
 
 static weir_status refuse(struct reading *reading, const char *field, const char *what)
 {
@@ -59,7 +59,7 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
 
 static weir_status refuse_unknown(struct reading *reading, const char *name)
 {
-	const char *names[SCHEMA_FIELD_LIMIT + 8];
+	const char *names[SCHEMA_FIELD_LIMIT + 16];
 	size_t count = 0;
 	char what[300];
 	if (name[0] == '\0')
@@ -187,6 +187,14 @@ static weir_status read_parameter(struct reading *reading, const struct paramete
 		return read_sort(reading, parameter);
 	if (strcmp(name, "waitFor") == 0 || strcmp(name, "waitMs") == 0)
 		return read_wait(reading, parameter);
+	if (strcmp(name, "facets") == 0) {
+		reading->field = name;
+		return facets_read(&reading->request->facets, reading->schema, parameter->value,
+				   reading->error);
+	}
+	if (strcmp(name, "facetLimit") == 0)
+		return read_count(reading, parameter, FACETS_LIMIT_MOST, &reading->has_facet_limit,
+				  &reading->request->facets.limit);
 	int32_t field = schema_find_exact(reading->schema, name, strlen(name));
 	if (field < 0 || (reading->schema->abi->fields[field]->flags & WEIR_FIELD_FILTER) == 0)
 		return refuse_unknown(reading, name);
@@ -299,6 +307,12 @@ static weir_status make_search(struct reading *reading)
 			       reading->filter_count, &search->filter, reading->error);
 	if (status == WEIR_INVALID)
 		reading->field = wrong_filter(reading);
+	if (status != WEIR_OK)
+		return status;
+	reading->field = "facets";
+	status = facets_prepare(&request->facets, reading->schema, reading->capabilities,
+				request->tree, reading->filters, reading->filter_count,
+				search->filter, reading->error);
 	if (status != WEIR_OK || reading->sort == NULL || reading->sort[0] == '\0')
 		return status;
 	reading->field = "sort";
@@ -312,6 +326,7 @@ weir_status request_read(struct http_request *http, const struct schema *schema,
 {
 	*request = (struct search_request){.all_fields = true};
 	request->search.limit = REQUEST_LIMIT_DEFAULT;
+	request->facets.limit = FACETS_LIMIT_DEFAULT;
 	request->wait.ms = REQUEST_WAIT_DEFAULT;
 	*field = "";
 	request->tree = query_arena_create();

@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "err.h"
+#include "facets.h"
 #include "http.h"
 #include "query.h"
 #include "schema.h"
@@ -28,6 +29,7 @@ struct request_wait {
 
 struct search_request {
 	struct weir_search search;
+	struct facets facets;
 	const char *only[REQUEST_FIELD_MOST]; /* fields to return */
 	size_t only_count;
 	bool all_fields;

@@ -19,7 +19,7 @@ NASTY = '<img src=x onerror="document.title=1"> & <b>bold</b>'
 def system(shared_kafka, tmp_path_factory):
     shared_kafka.delete_topics()
     shared_kafka.create_topics()
-    system = System(tmp_path_factory.mktemp("page"), shared_kafka.brokers)
+    system = System(tmp_path_factory.mktemp("page"), shared_kafka.brokers, plugin="sqlite")  # it counts values
     system.indexer.start()
     system.searchd.start()
     producer = shared_kafka.producer()
@@ -96,6 +96,21 @@ def test_typing_filters_paging_and_details(page):
     page.wait(total(9) + " && form.elements.category.value === 'Jazz Night'")
     page.ask("(form.elements.most.value = '20', form.elements.most.dispatchEvent(new Event('input', {bubbles: true})))")
     page.wait(total(5))
+    assert page.complaints() == []
+
+
+def test_values_are_counted_and_narrow_down(page):
+    open_page(page, "?q=concert")
+    page.wait(total(COUNT - 1))
+    rows = "[...document.querySelectorAll('.facet')].map(row => [...row.children].map(node => node.textContent))"
+    page.wait("document.querySelectorAll('.facet').length === 2")
+    assert page.ask(rows) == [["Category", "Rock35", "Jazz Night9"], ["City", "Berlin22", "Paris22"]]
+    press(page, ".facet .chip:nth-child(3)")
+    page.wait(total(9) + " && location.search === '?q=concert&category=Jazz+Night'")
+    assert page.ask(rows) == [["Category", "Rock35", "Jazz Night9"], ["City", "Paris5", "Berlin4"]], "one may change one's mind"
+    assert page.ask("document.querySelector('.facet [aria-pressed=true]').title") == "Jazz Night"
+    press(page, ".facet [aria-pressed=true]")
+    page.wait(total(COUNT - 1) + " && location.search === '?q=concert'")
     assert page.complaints() == []
 
 

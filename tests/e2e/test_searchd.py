@@ -167,7 +167,12 @@ def test_get_by_id(filled):
     ({"title": "x"}, 400, "q=title:"),
     ({"price": ""}, 400, "price"),
     ({"category": "Music", "endDate": "x"}, 400, "endDate"),
-    ({"facets": "city"}, 400, "facets"),
+    ({"facets": "title"}, 400, "cannot be counted"),
+    ({"facets": "price"}, 400, "fields are category, city, country"),
+    ({"facets": "citty"}, 400, "did you mean city?"),
+    ({"facets": "city,"}, 400, "cannot be counted"),
+    ({"facets": "city,country,city"}, 400, "twice"),
+    ({"facets": ["city", "city"]}, 400, "twice"),
     ({"highlight": "true"}, 400, "highlight"),
     *(({"waitFor": token}, 400, "waitFor") for token in (
         "x", "x@", "@1", "x@1.5", "x@one", "x@9223372036854775808", "x@1,", ",x@1", "x@1,,y@2", "x@+1", "x@ 1", "\x01@1", "x@-",
@@ -176,7 +181,8 @@ def test_get_by_id(filled):
     ({"waitMs": ["1", "2"]}, 400, "twice"),
     ({"cursor": "x"}, 400, "cursor"),
     ({"snippet": "100"}, 400, "snippet"),
-    ({"facetLimit": "5"}, 400, "facetLimit"),
+    *(({"facetLimit": limit}, 400, "1000") for limit in ("", "-1", "1001", "ten")),
+    ({"facetLimit": ["5", "5"]}, 400, "twice"),
 ])
 def test_wrong_parameters_are_named(filled, parameters, status, names):
     answer = requests.get(f"{filled.searchd.url}/api/search/events", params=parameters, timeout=10)
