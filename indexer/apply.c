@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "event.h"
-#include "letter.h"
 #include "log.h"
 #include "metrics.h"
 #include "moment.h"
@@ -13,9 +11,9 @@
 #include "stop_point.h"
 
 /* Documents handed to the engine at a time: bounds the memory of states and values. */
-enum { CHUNK = 128, CONFLICT_LIMIT = 10, TYPE_LIMIT = 64, DELIVERY_WAIT_MS = 100 };
+enum { CHUNK = 128, CONFLICT_LIMIT = 10, DELIVERY_WAIT_MS = 100 };
 
-enum step { STEP_DECODE, STEP_FETCH, STEP_MERGE, STEP_APPLY, STEP_DEAD_LETTER, STEP_COMMIT };
+enum step { STEP_FETCH, STEP_MERGE, STEP_APPLY, STEP_DEAD_LETTER, STEP_COMMIT };
 enum { STEP_COUNT = STEP_COMMIT + 1 };
 
 /* One document on its way. */
@@ -37,16 +35,21 @@ struct position {
 	struct log_marks marks;
 };
 
+/* What became of a topic's messages. */
+struct topic_counters {
+	const char *topic; /* of the client library, for as long as it lives */
+	struct metric *outcomes[ITEM_OUTCOME_COUNT];
+};
+
 struct applier {
 	struct applier_options options;
-	struct event_decoder *decoder;
 	struct slot slots[CHUNK];
 	struct position *positions;
 	size_t position_count, position_capacity;
 	struct deadletter **letters;
 	size_t letter_capacity;
-	char *unknown_types[TYPE_LIMIT]; /* logged already */
-	size_t unknown_type_count;
+	struct topic_counters *topics;
+	size_t topic_count;
 	struct metric *steps[STEP_COUNT];
 	struct metric *commits, *documents, *conflicts;
 	int64_t step_began;
@@ -55,13 +58,11 @@ struct applier {
 weir_status applier_create(const struct applier_options *options, struct applier **applier,
 			   struct weir_error *error)
 {
-	static const char *const names[STEP_COUNT] = {"decode", "fetch",       "merge",
-						      "apply",	"dead_letter", "commit"};
+	static const char *const names[STEP_COUNT] = {"fetch", "merge", "apply", "dead_letter",
+						      "commit"};
 	struct applier *made = calloc(1, sizeof(*made));
-	if (made == NULL || (made->decoder = event_decoder_create(options->schema)) == NULL) {
-		free(made);
+	if (made == NULL)
 		return err_no_memory(error);
-	}
 	made->options = *options;
 	for (size_t i = 0; i < STEP_COUNT; i++) {
 		char labels[64];
@@ -92,9 +93,7 @@ void applier_destroy(struct applier *applier)
 		buffer_finish(&slot->blob);
 		state_values_finish(&slot->values);
 	}
-	for (size_t i = 0; i < applier->unknown_type_count; i++)
-		free(applier->unknown_types[i]);
-	event_decoder_destroy(applier->decoder);
+	free(applier->topics);
 	free(applier->positions);
 	free((void *)applier->letters);
 	free(applier);
@@ -108,157 +107,66 @@ static void end_step(struct applier *applier, enum step step)
 	applier->step_began = now;
 }
 
-weir_status applier_reject(struct item *item, const char *reason, struct weir_error *error)
+/* The place of a partition among those of this run, or the free one behind them. Neighbours mostly
+ * come from one partition, so the last found is asked first. */
+static size_t find_position(const struct applier *applier, size_t last, const char *topic,
+			    int32_t partition)
 {
-	item->outcome = ITEM_DEAD_LETTER;
-	if (item->letter != NULL)
-		return WEIR_OK;
-	item->letter = malloc(sizeof(*item->letter));
-	if (item->letter == NULL)
-		return err_no_memory(error);
-	deadletter_init(item->letter, item->message, reason);
-	log_warning("dead_letter", "topic=%s partition=%d offset=%lld reason=%s",
-		    rd_kafka_topic_name(item->message->rkt), item->message->partition,
-		    (long long)item->message->offset, LOG_TEXT(reason));
-	return WEIR_OK;
-}
-
-static void log_type_once(struct applier *applier, const char *type)
-{
-	for (size_t i = 0; i < applier->unknown_type_count; i++)
-		if (strcmp(applier->unknown_types[i], type) == 0)
-			return;
-	if (applier->unknown_type_count == TYPE_LIMIT)
-		return;
-	char *copy = strdup(type);
-	if (copy != NULL)
-		applier->unknown_types[applier->unknown_type_count++] = copy;
-	log_warning("passed_over", "type=%s reason=%s", LOG_TEXT(type),
-		    LOG_TEXT("the schema does not name this type of message, or has it ignored"));
-}
-
-static weir_status read_headers(const rd_kafka_message_t *message, struct event_header **headers,
-				size_t *count, struct weir_error *error)
-{
-	rd_kafka_headers_t *source = NULL;
-	*headers = NULL;
-	*count = 0;
-	if (rd_kafka_message_headers(message, &source) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return WEIR_OK;
-	size_t total = rd_kafka_header_cnt(source);
-	struct event_header *made = calloc(total + 1, sizeof(*made));
-	if (made == NULL)
-		return err_no_memory(error);
-	for (size_t i = 0; i < total; i++)
-		if (rd_kafka_header_get_all(source, i, &made[i].name, &made[i].value,
-					    &made[i].length) == RD_KAFKA_RESP_ERR_NO_ERROR)
-			*count = i + 1;
-	*headers = made;
-	return WEIR_OK;
-}
-
-/* Of a dead letter that was replayed, the first message's timestamp decides its order; its own is
- * that of the replay. Microseconds. */
-static int64_t order_timestamp(int64_t own, const struct event_header *headers, size_t count)
-{
-	bool replayed = false;
-	int64_t found = own;
-	for (size_t i = 0; i < count; i++) {
-		char text[24], *end;
-		replayed = replayed || strcmp(headers[i].name, LETTER_REPLAYED) == 0;
-		if (strcmp(headers[i].name, LETTER_ORIGINAL_TIMESTAMP) != 0 ||
-		    headers[i].value == NULL || headers[i].length >= sizeof(text))
-			continue;
-		memcpy(text, headers[i].value, headers[i].length);
-		text[headers[i].length] = '\0';
-		long long milliseconds = strtoll(text, &end, 10);
-		if (end != text && *end == '\0')
-			found = milliseconds < 0 ? INT64_MIN : moment_of_milliseconds(milliseconds);
-	}
-	return replayed ? found : own;
-}
-
-static weir_status decode_item(struct applier *applier, struct item *item, struct weir_error *error)
-{
-	const rd_kafka_message_t *from = item->message;
-	WEIR_FREE struct event_header *headers = NULL;
-	rd_kafka_timestamp_type_t type;
-	int64_t milliseconds = rd_kafka_message_timestamp(from, &type);
-	item->change = NULL;
-	item->alone = false;
-	if (item->letter != NULL)
-		return WEIR_OK;
-	struct event_message message = {
-		.topic = rd_kafka_topic_name(from->rkt),
-		.partition = from->partition,
-		.offset = from->offset,
-		.timestamp = milliseconds < 0 ? INT64_MIN : moment_of_milliseconds(milliseconds),
-		.key = from->key,
-		.key_length = from->key_len,
-		.value = from->payload,
-		.value_length = from->len,
-	};
-	weir_status status = read_headers(from, &headers, &message.header_count, error);
-	message.headers = headers;
-	message.timestamp = order_timestamp(message.timestamp, headers, message.header_count);
-	enum event_outcome outcome = EVENT_CHANGE;
-	const char *unknown_type = NULL;
-	if (status == WEIR_OK)
-		status = event_decode(applier->decoder, &message, &outcome, &item->change,
-				      &unknown_type, error);
-	if (status != WEIR_OK)
-		return status;
-	item->outcome = ITEM_UNCHANGED;
-	if (outcome == EVENT_DEAD_LETTER)
-		return applier_reject(item, error->message, error);
-	if (outcome == EVENT_PASSED_OVER) {
-		item->outcome = ITEM_PASSED_OVER;
-		log_type_once(applier, unknown_type);
-	}
-	return WEIR_OK;
+	const struct position *positions = applier->positions;
+	if (last < applier->position_count && positions[last].partition == partition &&
+	    positions[last].topic == topic)
+		return last;
+	size_t i = 0;
+	while (i < applier->position_count &&
+	       (positions[i].partition != partition || strcmp(positions[i].topic, topic) != 0))
+		i++;
+	return i;
 }
 
 /* Where every partition of these items stands after them. */
-static weir_status note_position(struct applier *applier, const rd_kafka_message_t *message,
-				 struct weir_error *error)
+static weir_status note_positions(struct applier *applier, const struct batch *batch, size_t from,
+				  size_t to, struct weir_error *error)
 {
-	const char *topic = rd_kafka_topic_name(message->rkt);
-	size_t i = 0;
-	while (i < applier->position_count &&
-	       (applier->positions[i].partition != message->partition ||
-		strcmp(applier->positions[i].topic, topic) != 0))
-		i++;
-	if (i == applier->position_capacity) {
-		size_t capacity = i == 0 ? 16 : 2 * i;
-		struct position *positions =
-			realloc(applier->positions, capacity * sizeof(*positions));
-		if (positions == NULL)
-			return err_no_memory(error);
-		applier->positions = positions;
-		applier->position_capacity = capacity;
+	size_t at = 0;
+	applier->position_count = 0;
+	for (size_t i = from; i < to; i++) {
+		const rd_kafka_message_t *message = batch->items[i].message;
+		const char *topic = rd_kafka_topic_name(message->rkt);
+		at = find_position(applier, at, topic, message->partition);
+		if (at == applier->position_capacity) {
+			size_t capacity = at == 0 ? 16 : 2 * at;
+			struct position *positions =
+				realloc(applier->positions, capacity * sizeof(*positions));
+			if (positions == NULL)
+				return err_no_memory(error);
+			applier->positions = positions;
+			applier->position_capacity = capacity;
+		}
+		if (at == applier->position_count)
+			applier->position_count++;
+		applier->positions[at] = (struct position){.topic = topic,
+							   .partition = message->partition,
+							   .next_offset = message->offset + 1,
+							   .last = message};
 	}
-	if (i == applier->position_count)
-		applier->position_count++;
-	applier->positions[i] = (struct position){.topic = topic,
-						  .partition = message->partition,
-						  .next_offset = message->offset + 1,
-						  .last = message};
 	return WEIR_OK;
 }
 
-static weir_status decode_all(struct applier *applier, struct batch *batch, size_t from, size_t to,
-			      struct weir_error *error)
+/* What is left of decoding, which is nothing unless memory was short; and what an earlier try left
+ * behind is forgotten. */
+static weir_status prepare(struct applier *applier, struct batch *batch, size_t from, size_t to,
+			   struct weir_error *error)
 {
-	event_decoder_reset(applier->decoder);
-	applier->position_count = 0;
-	for (size_t i = from; i < to; i++) {
-		weir_status status = decode_item(applier, &batch->items[i], error);
-		if (status == WEIR_OK)
-			status = note_position(applier, batch->items[i].message, error);
-		if (status != WEIR_OK)
-			return status;
+	weir_status status = batch_decode(batch, applier->options.types, from, to, error);
+	for (size_t i = from; status == WEIR_OK && i < to; i++) {
+		struct item *item = &batch->items[i];
+		item->alone = false;
+		if (item->letter != NULL)
+			item->change = NULL;
 	}
-	return batch_group(batch, from, to, error);
+	if (status == WEIR_OK)
+		status = note_positions(applier, batch, from, to, error);
+	return status == WEIR_OK ? batch_group(batch, from, to, error) : status;
 }
 
 static int on_state(void *context, size_t index, int found, const void *state, size_t state_length,
@@ -341,7 +249,7 @@ static weir_status reject_group(struct batch *batch, size_t group, const char *r
 	const struct group *rejected = &batch->groups[group];
 	if (rejected->first == rejected->last) {
 		snprintf(line, sizeof(line), "the index rejects it: %s", reason);
-		return applier_reject(&batch->items[rejected->first], line, error);
+		return item_reject(&batch->items[rejected->first], line, error);
 	}
 	for (size_t i = rejected->first; i != BATCH_NONE; i = batch->items[i].next)
 		batch->items[i].alone = true;
@@ -505,28 +413,51 @@ static weir_status commit(struct applier *applier, struct weir_error *error)
 	return backend->plugin->operations.commit(backend->instance, pointers, count, error);
 }
 
-static void count_outcomes(const struct batch *batch, size_t from, size_t to)
+/* NULL: no memory to remember it by. */
+static struct topic_counters *counters_of(struct applier *applier, const char *topic)
 {
+	for (size_t i = 0; i < applier->topic_count; i++)
+		if (applier->topics[i].topic == topic ||
+		    strcmp(applier->topics[i].topic, topic) == 0)
+			return &applier->topics[i];
+	struct topic_counters *topics =
+		realloc(applier->topics, (applier->topic_count + 1) * sizeof(*topics));
+	if (topics == NULL)
+		return NULL;
+	applier->topics = topics;
+	struct topic_counters *made = &topics[applier->topic_count++];
+	made->topic = topic;
+	for (size_t i = 0; i < ITEM_OUTCOME_COUNT; i++) {
+		char labels[320];
+		snprintf(labels, sizeof(labels), "topic=\"%s\",outcome=\"%s\"", topic,
+			 item_outcome_names[i]);
+		made->outcomes[i] =
+			metric_get(METRIC_COUNTER, "weir_indexer_messages_total", labels,
+				   "Messages by topic and by what became of them.");
+	}
+	return made;
+}
+
+static void count_outcomes(struct applier *applier, const struct batch *batch, size_t from,
+			   size_t to)
+{
+	const char *topic = NULL;
+	struct topic_counters *counters = NULL;
 	for (size_t i = from; i < to; i++) {
 		const struct item *item = &batch->items[i];
-		char labels[320];
-		snprintf(labels, sizeof(labels), "topic=\"%s\",outcome=\"%s\"",
-			 rd_kafka_topic_name(item->message->rkt),
-			 item_outcome_names[item->outcome]);
-		metric_add(metric_get(METRIC_COUNTER, "weir_indexer_messages_total", labels,
-				      "Messages by topic and by what became of them."),
-			   1);
+		const char *its = rd_kafka_topic_name(item->message->rkt);
+		if (its != topic)
+			counters = counters_of(applier, its);
+		topic = its;
+		if (counters != NULL)
+			metric_add(counters->outcomes[item->outcome], 1);
 	}
 }
 
 static weir_status run(struct applier *applier, struct batch *batch, size_t from, size_t to,
 		       struct weir_error *error)
 {
-	applier->step_began = moment_monotonic();
-	stop_point("indexer.decode.before");
-	weir_status status = decode_all(applier, batch, from, to, error);
-	stop_point("indexer.decode.after");
-	end_step(applier, STEP_DECODE);
+	weir_status status = prepare(applier, batch, from, to, error);
 	if (status == WEIR_OK)
 		status = run_groups(applier, batch, error);
 	if (status == WEIR_OK)
@@ -557,7 +488,7 @@ weir_status applier_run(struct applier *applier, struct batch *batch, size_t fro
 		return status;
 	}
 	metric_add(applier->commits, 1);
-	count_outcomes(batch, from, to);
+	count_outcomes(applier, batch, from, to);
 	for (size_t i = 0; i < applier->position_count; i++)
 		progress_committed(applier->options.progress, applier->positions[i].topic,
 				   applier->positions[i].partition,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * apply.h - messages to one commit of the engine: decode, fetch what is known, merge, apply,
+ * apply.h - a batch's changes to one commit of the engine: fetch what is known, merge, apply,
  * deliver dead letters, commit documents and positions together. Used by the indexing thread alone.
  */
 #ifndef APPLY_H
 #define APPLY_H
 
 #include "batch.h"
+#include "decode.h"
 #include "plugin.h"
 #include "progress.h"
 
@@ -21,6 +22,7 @@ struct applier_options {
 	const struct backend *backend;
 	struct progress *progress;
 	struct deadletters *deadletters;
+	struct type_log *types;
 	applier_may_write may_write;
 	applier_wait wait;
 	void *context;
@@ -35,9 +37,4 @@ void applier_destroy(struct applier *applier); /* takes NULL */
  * could not be delivered. */
 weir_status applier_run(struct applier *applier, struct batch *batch, size_t from, size_t to,
 			struct weir_error *error) WEIR_MUST_CHECK;
-/* Makes a dead letter of an item whose document the engine cannot commit; the next run of it
- * delivers it and goes past it. */
-weir_status applier_reject(struct item *item, const char *reason,
-			   struct weir_error *error) WEIR_MUST_CHECK;
-
 #endif

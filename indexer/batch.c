@@ -9,6 +9,21 @@
 const char *const item_outcome_names[ITEM_OUTCOME_COUNT] = {"applied", "unchanged", "passed_over",
 							    "dead_letter"};
 
+weir_status batch_init(struct batch *batch, const struct schema *schema, struct weir_error *error)
+{
+	*batch = (struct batch){.decoder = event_decoder_create(schema)};
+	if (batch->decoder == NULL)
+		return err_no_memory(error);
+	batch->ends = rd_kafka_topic_partition_list_new(16);
+	return WEIR_OK;
+}
+
+static void forget_ends(struct batch *batch)
+{
+	for (int i = batch->ends->cnt - 1; i >= 0; i--)
+		rd_kafka_topic_partition_list_del_by_idx(batch->ends, i);
+}
+
 void batch_drop(struct batch *batch, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -20,15 +35,33 @@ void batch_drop(struct batch *batch, size_t count)
 	if (batch->count > 0)
 		memmove(batch->items, batch->items + count, batch->count * sizeof(*batch->items));
 	batch->group_count = 0;
+	if (batch->count > 0)
+		return;
+	event_decoder_reset(batch->decoder);
+	forget_ends(batch);
+}
+
+void batch_forget_changes(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		batch->items[i].change = NULL;
+		batch->items[i].decoded = false;
+	}
+	event_decoder_reset(batch->decoder);
 }
 
 void batch_finish(struct batch *batch)
 {
+	if (batch->decoder == NULL)
+		return;
 	batch_drop(batch, batch->count);
+	rd_kafka_topic_partition_list_destroy(batch->ends);
+	event_decoder_destroy(batch->decoder);
+	free(batch->headers);
 	free(batch->items);
 	free(batch->groups);
 	free(batch->table);
-	*batch = (struct batch)BATCH_INIT;
+	*batch = (struct batch){0};
 }
 
 weir_status batch_reserve(struct batch *batch, struct weir_error *error)

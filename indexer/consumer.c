@@ -215,12 +215,18 @@ bool consumer_lost(const struct consumer *consumer)
 	return consumer->shared && rd_kafka_assignment_lost(consumer->client);
 }
 
+static void forget_ends(struct consumer *consumer)
+{
+	rd_kafka_topic_partition_list_destroy(consumer->ends);
+	consumer->ends = rd_kafka_topic_partition_list_new(16);
+}
+
 /* librdkafka keeps a partition paused across assignments. */
 static rd_kafka_resp_err_t assign(struct consumer *consumer,
 				  const rd_kafka_topic_partition_list_t *list)
 {
 	consumer_pause(consumer, false);
-	consumer_forget_ends(consumer);
+	forget_ends(consumer);
 	rd_kafka_topic_partition_list_destroy(consumer->stuck);
 	consumer->stuck = rd_kafka_topic_partition_list_new(1);
 	consumer->rewinds = progress_rewinds(consumer->progress);
@@ -260,6 +266,13 @@ static bool was_rewound(const struct consumer *consumer)
 {
 	return consumer->rewinds != progress_rewinds(consumer->progress) &&
 	       consumer_handover(consumer) == HANDOVER_NONE && !consumer_lost(consumer);
+}
+
+bool consumer_is_behind(const struct consumer *consumer)
+{
+	if (!consumer->shared)
+		return consumer->generation != progress_generation(consumer->progress);
+	return !consumer->subscribed || consumer->rewinds != progress_rewinds(consumer->progress);
 }
 
 void consumer_follow_log(struct consumer *consumer)
@@ -325,9 +338,25 @@ rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms)
 	return NULL;
 }
 
-rd_kafka_topic_partition_list_t *consumer_ends(struct consumer *consumer)
+bool consumer_has_ends(const struct consumer *consumer)
 {
-	return consumer->ends;
+	return consumer->ends->cnt > 0;
+}
+
+void consumer_take_ends(struct consumer *consumer, rd_kafka_topic_partition_list_t *ends)
+{
+	for (int i = 0; i < consumer->ends->cnt; i++) {
+		const rd_kafka_topic_partition_t *end = &consumer->ends->elems[i];
+		rd_kafka_topic_partition_list_add(ends, end->topic, end->partition)->offset =
+			end->offset;
+	}
+	if (consumer->ends->cnt > 0)
+		forget_ends(consumer);
+}
+
+bool consumer_has_news(const struct consumer *consumer)
+{
+	return consumer->stuck->cnt > 0 || consumer_handover(consumer) != HANDOVER_NONE;
 }
 
 void consumer_tell_stuck(struct consumer *consumer)
@@ -337,12 +366,6 @@ void consumer_tell_stuck(struct consumer *consumer)
 				   consumer->stuck->elems[i].partition);
 		rd_kafka_topic_partition_list_del_by_idx(consumer->stuck, i);
 	}
-}
-
-void consumer_forget_ends(struct consumer *consumer)
-{
-	rd_kafka_topic_partition_list_destroy(consumer->ends);
-	consumer->ends = rd_kafka_topic_partition_list_new(16);
 }
 
 void consumer_pause(struct consumer *consumer, bool paused)

@@ -4,7 +4,11 @@
  * An index with one writer has to hold every partition, so all of them are assigned, and a restart
  * after a crash need not wait for a group to notice; the group's name only carries the committed
  * offsets that lag monitors read. An index that several indexers share (WEIR_CAN_SHARE) is fed by
- * the members of the group, each with partitions of its own. Used by the indexing thread alone. */
+ * the members of the group, each with partitions of its own.
+ *
+ * Concurrency: one thread at a time (reader.h says which); but consumer_lost, consumer_is_behind
+ * and consumer_commit_group are the indexing thread's at any time: they ask librdkafka, progress,
+ * and what only consumer_follow_log and its like write, which that thread calls itself. */
 #ifndef CONSUMER_H
 #define CONSUMER_H
 
@@ -27,6 +31,8 @@ void consumer_destroy(struct consumer *consumer);
  * when that is not what is assigned; shared: joins the group. Only between batches: what was
  * fetched and not committed is fetched again. */
 void consumer_follow_log(struct consumer *consumer);
+/* consumer_follow_log would do something. */
+bool consumer_is_behind(const struct consumer *consumer);
 
 /* Shared: what the group wants of this indexer. The others wait until it is answered. */
 enum handover {
@@ -43,12 +49,15 @@ bool consumer_lost(const struct consumer *consumer);
 
 /* The next message, or NULL when none came in time. rd_kafka_message_destroy it. */
 rd_kafka_message_t *consumer_poll(struct consumer *consumer, int timeout_ms);
-/* The ends of partitions that were met since the last time; owned by the consumer and valid until
- * the next poll. Everything read so far has to be committed. */
-rd_kafka_topic_partition_list_t *consumer_ends(struct consumer *consumer);
-/* Tells progress of partitions where the brokers do not have the position any more. Likewise. */
+/* Adds the ends of partitions that were met since the last time. */
+bool consumer_has_ends(const struct consumer *consumer);
+void consumer_take_ends(struct consumer *consumer, rd_kafka_topic_partition_list_t *ends);
+/* Something came up that is dealt with when nothing is collected: the group wants something, or the
+ * brokers do not have a position any more. */
+bool consumer_has_news(const struct consumer *consumer);
+/* Tells progress of partitions where the brokers do not have the position any more. Everything read
+ * so far has to be committed. */
 void consumer_tell_stuck(struct consumer *consumer);
-void consumer_forget_ends(struct consumer *consumer);
 /* While the index cannot take more: stops fetching, and keeps librdkafka served. */
 void consumer_pause(struct consumer *consumer, bool paused);
 /* For lag monitors, not waited for; last: waits, at the end of the process. */

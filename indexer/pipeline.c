@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: one thread owns batch, applier, consumer, dead letters and the engine's writer.
- * `failed` is written by it and read after the join; `leaving` is atomic. */
+ * Concurrency: the indexing thread owns the engine's writer, the applier, the dead letters, and the
+ * batch that it took from the reading thread (reader.h), which meanwhile collects and decodes the
+ * next. For what the log, the group or the end of the process ask, it has the reading thread hold,
+ * commits all that was collected, and then owns the consumer too: so whatever touches positions
+ * happens in one thread, with nothing on its way. Batches are committed in the order of the log;
+ * one that is not is tried again, or dropped with all behind it. `failed` is written by the
+ * indexing thread and read after the join; `leaving` is atomic. */
 #include "pipeline.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,6 +18,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "moment.h"
+#include "reader.h"
 #include "stop_point.h"
 
 enum {
@@ -30,16 +35,20 @@ struct pipeline {
 	struct pipeline_options options;
 	pthread_t thread;
 	struct applier *applier;
-	struct batch batch;
-	size_t batch_count, batch_bytes;
-	int64_t batch_time, retention;
+	struct type_log *types;
+	struct reader *reader;
+	struct batch *batch;		       /* taken, and not wholly committed; NULL: none */
+	size_t batch_messages;		       /* that it had */
+	int64_t batch_taken;		       /* moment_monotonic */
+	rd_kafka_topic_partition_list_t *ends; /* of partitions; all before them is committed */
+	int64_t retention;
 	int64_t next_second, next_look, next_minute; /* moment_monotonic */
 	int take_tries; /* at reading the positions for partitions that the group gave */
 	bool unsynced, ungrouped;
 	bool failed;
 	_Atomic bool leaving; /* the process goes on with another index */
 	struct log_once trouble;
-	struct metric *batch_messages, *batch_size, *collect_seconds, *collected, *failures;
+	struct metric *messages_histogram, *bytes_histogram, *collected, *failures;
 };
 
 /* The document that a batch cannot be committed with, while it is looked for. */
@@ -78,29 +87,6 @@ static void give_up(struct pipeline *pipeline, const struct weir_error *error)
 	daemon_stop();
 }
 
-/* One message from Kafka into the batch; false: none came, or there is no memory for it, and it is
- * not asked for. */
-static bool take(struct pipeline *pipeline, int timeout_ms)
-{
-	struct weir_error error;
-	if (batch_reserve(&pipeline->batch, &error) != WEIR_OK) {
-		note_trouble(pipeline, "collect", error.message);
-		poll(NULL, 0, timeout_ms);
-		return false;
-	}
-	rd_kafka_message_t *message = consumer_poll(pipeline->options.consumer, timeout_ms);
-	if (message != NULL)
-		batch_add(&pipeline->batch, message);
-	return message != NULL;
-}
-
-/* Keeps librdkafka served while nothing is taken from it; what was on its way to us is kept. */
-static void serve(struct pipeline *pipeline, int timeout_ms)
-{
-	consumer_pause(pipeline->options.consumer, true);
-	take(pipeline, timeout_ms);
-}
-
 static bool may_write(void *context)
 {
 	const struct pipeline *pipeline = context;
@@ -110,13 +96,14 @@ static bool may_write(void *context)
 /* The group moves partitions, and its other members wait for us. */
 static bool group_waits(const struct pipeline *pipeline)
 {
-	return consumer_handover(pipeline->options.consumer) != HANDOVER_NONE;
+	return reader_group_waits(pipeline->reader);
 }
 
 static bool wait_for_letters(void *context)
 {
-	serve(context, 0);
-	return !ending(context) && !group_waits(context);
+	const struct pipeline *pipeline = context;
+	reader_wait(pipeline->reader, 0);
+	return !ending(pipeline) && !group_waits(pipeline);
 }
 
 static int64_t wait_before(int tries)
@@ -131,8 +118,8 @@ static int64_t wait_before(int tries)
 static void back_off(struct pipeline *pipeline, int tries)
 {
 	int64_t until = moment_monotonic() + wait_before(tries);
-	while (!ending(pipeline) && moment_monotonic() < until)
-		serve(pipeline, IDLE_WAIT_MS);
+	while (!ending(pipeline) && !group_waits(pipeline) && moment_monotonic() < until)
+		reader_wait(pipeline->reader, IDLE_WAIT_MS);
 }
 
 /* What the engine refused is dropped, as weir/backend.h asks; the host does it again later. */
@@ -179,7 +166,7 @@ static void note_committed(struct search *search, size_t to)
 static weir_status note_refused(struct pipeline *pipeline, struct search *search, size_t to,
 				const char *why, struct weir_error *error)
 {
-	struct item *item = &pipeline->batch.items[search->from];
+	struct item *item = &pipeline->batch->items[search->from];
 	char reason[512];
 	search->bad = to;
 	if (to - search->from > 1)
@@ -190,7 +177,7 @@ static weir_status note_refused(struct pipeline *pipeline, struct search *search
 	snprintf(reason, sizeof(reason), "the index cannot commit it: %.400s", why);
 	search->bad = 0;
 	search->doubts = search->tries = 0;
-	return applier_reject(item, reason, error);
+	return item_reject(item, reason, error);
 }
 
 /* Ours or the engine's, which has no status of its own for it. */
@@ -211,13 +198,15 @@ static bool mend_failure(struct pipeline *pipeline, struct search *search, size_
 	if (ending(pipeline))
 		return false;
 	if (!may_write(pipeline)) {
-		serve(pipeline, IDLE_WAIT_MS); /* until it is told what was lost */
+		reader_wait(pipeline->reader, IDLE_WAIT_MS); /* until it is told what was lost */
 		return false;
 	}
 	note_trouble(pipeline, "commit", error->message);
 	if (group_waits(pipeline))
 		return false;
 	bool no_memory = is_no_memory(status, error);
+	if (no_memory)
+		batch_forget_changes(pipeline->batch);
 	if (no_memory && to - search->from > 1) {
 		search->bad = to; /* less at a time may fit */
 	} else if (status == WEIR_RETRY && !no_memory && engine_commits(pipeline)) {
@@ -244,7 +233,7 @@ static size_t commit_items(struct pipeline *pipeline, size_t count)
 	while (search.from < count) {
 		size_t to = next_end(&search);
 		weir_status status =
-			applier_run(pipeline->applier, &pipeline->batch, search.from, to, &error);
+			applier_run(pipeline->applier, pipeline->batch, search.from, to, &error);
 		if (status == WEIR_OK)
 			note_committed(&search, to);
 		else if (!mend_failure(pipeline, &search, to, status, &error))
@@ -255,47 +244,96 @@ static size_t commit_items(struct pipeline *pipeline, size_t count)
 	return count;
 }
 
-static bool batch_is_full(const struct pipeline *pipeline)
+/* The batch is empty: the reading thread may fill it. */
+static void give_back(struct pipeline *pipeline)
 {
-	return pipeline->batch.count >= pipeline->batch_count ||
-	       pipeline->batch.bytes >= pipeline->batch_bytes;
+	double seconds = (double)(moment_monotonic() - pipeline->batch_taken) / 1e6;
+	reader_give_back(pipeline->reader, pipeline->batch, pipeline->batch_messages, seconds);
+	pipeline->batch = NULL;
 }
 
-/* Waits for a first message, then for more until the batch is full or its time is over. */
-static bool collect(struct pipeline *pipeline)
+static void forget_ends(struct pipeline *pipeline)
 {
-	int64_t began = moment_monotonic(), until = began + pipeline->batch_time;
-	int timeout_ms = pipeline->batch.count > 0 ? 0 : IDLE_WAIT_MS;
-	consumer_pause(pipeline->options.consumer, false);
-	while (!batch_is_full(pipeline)) {
-		if (take(pipeline, timeout_ms) && pipeline->batch.count == 1) {
-			began = moment_monotonic();
-			until = began + pipeline->batch_time;
-		}
-		if (pipeline->batch.count == 0)
-			return false;
-		metric_set(pipeline->collected, (double)pipeline->batch.count);
-		int64_t left = until - moment_monotonic();
-		if (left <= 0 || ending(pipeline) || group_waits(pipeline))
-			break;
-		/* Short, so that a stop need not wait for the batch's time. */
-		timeout_ms = left < IDLE_WAIT_MS * 1000 ? (int)((left + 999) / 1000) : IDLE_WAIT_MS;
+	for (int i = pipeline->ends->cnt - 1; i >= 0; i--)
+		rd_kafka_topic_partition_list_del_by_idx(pipeline->ends, i);
+}
+
+/* Everything before them is committed now. */
+static void note_ends(struct pipeline *pipeline)
+{
+	const rd_kafka_topic_partition_list_t *met = pipeline->batch->ends;
+	for (int i = 0; i < met->cnt; i++) {
+		const rd_kafka_topic_partition_t *each = &met->elems[i];
+		rd_kafka_topic_partition_t *end = rd_kafka_topic_partition_list_find(
+			pipeline->ends, each->topic, each->partition);
+		if (end == NULL)
+			end = rd_kafka_topic_partition_list_add(pipeline->ends, each->topic,
+								each->partition);
+		end->offset = each->offset;
 	}
-	metric_observe(pipeline->collect_seconds, (double)(moment_monotonic() - began) / 1e6);
+}
+
+/* Takes a batch, unless there is one that was not wholly committed. */
+static bool take_batch(struct pipeline *pipeline, int timeout_ms)
+{
+	if (pipeline->batch != NULL)
+		return true;
+	pipeline->batch = reader_take(pipeline->reader, timeout_ms);
+	if (pipeline->batch == NULL)
+		return false;
+	pipeline->batch_messages = pipeline->batch->count;
+	pipeline->batch_taken = moment_monotonic();
+	if (pipeline->batch_messages > 0) {
+		metric_observe(pipeline->messages_histogram, (double)pipeline->batch->count);
+		metric_observe(pipeline->bytes_histogram, (double)pipeline->batch->bytes);
+	}
 	return true;
 }
 
-static void commit_batch(struct pipeline *pipeline)
+/* False: it is not committed wholly, and kept. */
+static bool commit_batch(struct pipeline *pipeline)
 {
-	/* What serve() adds meanwhile lies behind count and is for the next round. */
-	size_t count = pipeline->batch.count;
-	metric_observe(pipeline->batch_messages, (double)count);
-	metric_observe(pipeline->batch_size, (double)pipeline->batch.bytes);
-	size_t committed = commit_items(pipeline, count);
+	struct batch *batch = pipeline->batch;
+	size_t committed = commit_items(pipeline, batch->count);
 	if (committed > 0)
 		pipeline->unsynced = pipeline->ungrouped = true;
-	batch_drop(&pipeline->batch, committed);
-	metric_set(pipeline->collected, (double)pipeline->batch.count);
+	metric_add(pipeline->collected, -(int64_t)committed);
+	if (committed == batch->count)
+		note_ends(pipeline);
+	batch_drop(batch, committed);
+	if (batch->count > 0)
+		return false;
+	give_back(pipeline);
+	return true;
+}
+
+/* Held: everything that was collected, in its order. False: something is left. */
+static bool commit_collected(struct pipeline *pipeline)
+{
+	while (take_batch(pipeline, 0))
+		if (!commit_batch(pipeline))
+			return false;
+	return true;
+}
+
+/* Held: what is left of it. */
+static size_t count_collected(const struct pipeline *pipeline)
+{
+	return reader_collected(pipeline->reader) +
+	       (pipeline->batch != NULL ? pipeline->batch->count : 0);
+}
+
+/* Held: the partitions are assigned anew, or the process ends. */
+static void drop_collected(struct pipeline *pipeline)
+{
+	if (pipeline->batch != NULL) {
+		metric_add(pipeline->collected, -(int64_t)pipeline->batch->count);
+		batch_drop(pipeline->batch, pipeline->batch->count);
+		pipeline->batch_messages = 0;
+		give_back(pipeline);
+	}
+	reader_drop(pipeline->reader);
+	forget_ends(pipeline);
 }
 
 static weir_status commit_position(struct pipeline *pipeline, const char *topic, int32_t partition,
@@ -352,14 +390,12 @@ static bool rewind_positions(struct pipeline *pipeline)
 }
 
 /* Ends of partitions beyond the last message, as after a transaction: the index should know, or the
- * lag would never be nothing. */
+ * lag would never be nothing. Done when nothing else is to be committed. */
 static bool settle_ends(struct pipeline *pipeline)
 {
-	struct consumer *consumer = pipeline->options.consumer;
-	rd_kafka_topic_partition_list_t *ends = consumer_ends(consumer);
 	struct weir_error error;
-	for (int i = 0; i < ends->cnt && may_write(pipeline); i++) {
-		const rd_kafka_topic_partition_t *end = &ends->elems[i];
+	for (int i = 0; i < pipeline->ends->cnt && may_write(pipeline); i++) {
+		const rd_kafka_topic_partition_t *end = &pipeline->ends->elems[i];
 		if (!progress_at_end(pipeline->options.progress, end->topic, end->partition,
 				     end->offset))
 			continue;
@@ -368,7 +404,7 @@ static bool settle_ends(struct pipeline *pipeline)
 			return false;
 		}
 	}
-	consumer_forget_ends(consumer);
+	forget_ends(pipeline);
 	return true;
 }
 
@@ -491,13 +527,12 @@ static bool keep_house(struct pipeline *pipeline, bool idle)
 static void give_up_partitions(struct pipeline *pipeline, bool lost)
 {
 	struct consumer *consumer = pipeline->options.consumer;
-	if (!lost && pipeline->batch.count > 0)
-		commit_batch(pipeline);
-	if (pipeline->batch.count > 0)
-		log_info("revoke", "dropped=%zu reason=%s", pipeline->batch.count,
+	if (!lost)
+		commit_collected(pipeline);
+	if (count_collected(pipeline) > 0)
+		log_info("revoke", "dropped=%zu reason=%s", count_collected(pipeline),
 			 LOG_TEXT("not committed; whoever has the partitions reads them again"));
-	batch_drop(&pipeline->batch, pipeline->batch.count);
-	metric_set(pipeline->collected, 0);
+	drop_collected(pipeline);
 	if (!lost && sync_index(pipeline))
 		consumer_commit_group(consumer, false);
 	consumer_give_up(consumer);
@@ -528,39 +563,69 @@ static void follow_group(struct pipeline *pipeline)
 	int64_t until = moment_monotonic() + wait_before(++pipeline->take_tries);
 	while (!ending(pipeline) && consumer_handover(consumer) == HANDOVER_ASSIGNED &&
 	       moment_monotonic() < until)
-		serve(pipeline, IDLE_WAIT_MS);
+		reader_wait(pipeline->reader, IDLE_WAIT_MS);
 }
 
 /* TERM: what was collected is committed, and the group is told. */
 static void end_run(struct pipeline *pipeline)
 {
-	if (pipeline->batch.count > 0 && !pipeline->failed)
-		commit_batch(pipeline);
-	if (pipeline->batch.count > 0)
-		log_warning("stop", "state=leaves messages=%zu reason=%s", pipeline->batch.count,
+	reader_hold(pipeline->reader);
+	if (!pipeline->failed)
+		commit_collected(pipeline);
+	if (count_collected(pipeline) > 0)
+		log_warning("stop", "state=leaves messages=%zu reason=%s",
+			    count_collected(pipeline),
 			    LOG_TEXT("not committed; they are read again"));
+	drop_collected(pipeline);
 	if (sync_index(pipeline) && watch_has_cluster(pipeline->options.watch))
 		consumer_commit_group(pipeline->options.consumer, true);
+}
+
+/* Does the log or the group ask for something that is done with nothing on its way? */
+static bool is_asked(const struct pipeline *pipeline)
+{
+	struct log_place place;
+	if (reader_has_news(pipeline->reader))
+		return true;
+	return watch_has_cluster(pipeline->options.watch) &&
+	       (consumer_is_behind(pipeline->options.consumer) ||
+		progress_next_rewind(pipeline->options.progress, &place));
+}
+
+/* With the reading thread held. */
+static bool follow(struct pipeline *pipeline)
+{
+	bool good = true;
+	/* While it fails, Kafka's client is served, and what was on its way comes behind. */
+	if (watch_has_cluster(pipeline->options.watch) && !group_waits(pipeline) &&
+	    commit_collected(pipeline) && count_collected(pipeline) == 0 &&
+	    (good = settle_ends(pipeline))) {
+		consumer_tell_stuck(pipeline->options.consumer);
+		good = rewind_positions(pipeline);
+		consumer_follow_log(pipeline->options.consumer);
+	}
+	follow_group(pipeline);
+	return good;
 }
 
 static void *run(void *context)
 {
 	struct pipeline *pipeline = context;
+	reader_release(pipeline->reader);
 	while (!ending(pipeline)) {
 		bool good = true;
-		if (watch_has_cluster(pipeline->options.watch) && pipeline->batch.count == 0) {
-			consumer_tell_stuck(pipeline->options.consumer);
-			good = rewind_positions(pipeline);
-			consumer_follow_log(pipeline->options.consumer);
+		if (is_asked(pipeline)) {
+			reader_hold(pipeline->reader);
+			good = follow(pipeline);
+			reader_release(pipeline->reader);
 		}
-		follow_group(pipeline);
-		bool collected = collect(pipeline);
-		if (collected)
+		bool taken = take_batch(pipeline, IDLE_WAIT_MS);
+		if (taken)
 			commit_batch(pipeline);
-		else if (pipeline->batch.count == 0)
+		else
 			good = settle_ends(pipeline) && good;
-		good = keep_house(pipeline, !collected) && good;
-		if (!collected && good && pipeline->batch.count == 0)
+		good = keep_house(pipeline, !taken) && good;
+		if (!taken && good)
 			note_recovery(pipeline);
 	}
 	end_run(pipeline);
@@ -569,13 +634,10 @@ static void *run(void *context)
 
 static void make_metrics(struct pipeline *pipeline)
 {
-	pipeline->batch_messages = metric_get(METRIC_HISTOGRAM, "weir_indexer_batch_messages", NULL,
-					      "Messages in a batch.");
-	pipeline->batch_size = metric_get(METRIC_HISTOGRAM, "weir_indexer_batch_bytes", NULL,
-					  "Bytes of values in a batch.");
-	pipeline->collect_seconds =
-		metric_get(METRIC_HISTOGRAM, "weir_indexer_step_seconds", "step=\"collect\"",
-			   "Time that a batch spends in each step.");
+	pipeline->messages_histogram = metric_get(METRIC_HISTOGRAM, "weir_indexer_batch_messages",
+						  NULL, "Messages in a batch.");
+	pipeline->bytes_histogram = metric_get(METRIC_HISTOGRAM, "weir_indexer_batch_bytes", NULL,
+					       "Bytes of values in a batch.");
 	pipeline->failures = metric_get(METRIC_COUNTER, "weir_indexer_commit_failures_total", NULL,
 					"Commits that failed and were, or will be, tried again.");
 	pipeline->collected = metric_get(METRIC_GAUGE, "weir_indexer_collected_messages", NULL,
@@ -584,9 +646,31 @@ static void make_metrics(struct pipeline *pipeline)
 
 static void pipeline_destroy(struct pipeline *pipeline)
 {
-	batch_finish(&pipeline->batch);
+	reader_destroy(pipeline->reader);
 	applier_destroy(pipeline->applier);
+	type_log_destroy(pipeline->types);
+	rd_kafka_topic_partition_list_destroy(pipeline->ends);
 	free(pipeline);
+}
+
+static weir_status start_threads(struct pipeline *pipeline, struct weir_error *error)
+{
+	const struct pipeline_options *options = &pipeline->options;
+	struct applier_options applier = {options->schema,	options->backend, options->progress,
+					  options->deadletters, pipeline->types,  may_write,
+					  wait_for_letters,	pipeline};
+	struct reader_options reader = {options->config, options->schema, options->consumer,
+					pipeline->types};
+	if (pipeline->types == NULL)
+		return err_no_memory(error);
+	weir_status status = applier_create(&applier, &pipeline->applier, error);
+	if (status == WEIR_OK)
+		status = reader_create(&reader, &pipeline->reader, error);
+	int failure =
+		status == WEIR_OK ? pthread_create(&pipeline->thread, NULL, run, pipeline) : 0;
+	return failure == 0 ? status
+			    : err_set(error, WEIR_SYSTEM, "a thread cannot be made: %s",
+				      strerror(failure));
 }
 
 weir_status pipeline_start(const struct pipeline_options *options, struct pipeline **pipeline,
@@ -596,23 +680,11 @@ weir_status pipeline_start(const struct pipeline_options *options, struct pipeli
 	if (made == NULL)
 		return err_no_memory(error);
 	made->options = *options;
-	made->batch_count = (size_t)config_integer(options->config, "indexer", "batch_count");
-	made->batch_bytes = (size_t)config_size(options->config, "indexer", "batch_bytes");
-	made->batch_time = config_duration(options->config, "indexer", "batch_time");
 	made->retention = config_duration(options->config, "indexer", "tombstone_retention");
+	made->ends = rd_kafka_topic_partition_list_new(16);
+	made->types = type_log_create();
 	make_metrics(made);
-	struct applier_options applier = {options->schema,
-					  options->backend,
-					  options->progress,
-					  options->deadletters,
-					  may_write,
-					  wait_for_letters,
-					  made};
-	weir_status status = applier_create(&applier, &made->applier, error);
-	int failure = status == WEIR_OK ? pthread_create(&made->thread, NULL, run, made) : 0;
-	if (failure != 0)
-		status = err_set(error, WEIR_SYSTEM, "a thread cannot be made: %s",
-				 strerror(failure));
+	weir_status status = start_threads(made, error);
 	if (status != WEIR_OK) {
 		pipeline_destroy(made);
 		return status;
