@@ -15,6 +15,7 @@
 struct event_decoder {
 	const struct schema *schema;
 	struct arena arena;
+	struct event_memory memory; /* of the message that is decoded */
 	struct buffer scratch;
 };
 
@@ -31,6 +32,7 @@ void event_decoder_destroy(struct event_decoder *decoder)
 	if (decoder == NULL)
 		return;
 	arena_finish(&decoder->arena);
+	arena_finish(&decoder->memory.arena);
 	buffer_finish(&decoder->scratch);
 	free(decoder);
 }
@@ -147,23 +149,23 @@ static weir_status take_id(struct event_decoding *decoding, const char *whose, c
 	return WEIR_OK;
 }
 
-weir_status event_read_id(struct event_decoding *decoding, const struct event_node *from)
+weir_status event_read_id(struct event_decoding *decoding, const struct jsonnode *node)
 {
 	size_t length = 0;
-	if (json_is_null(from->node))
+	if (node->kind == JSONNODE_NULL)
 		return WEIR_OK;
-	const char *text = event_text_of(from->document, from->node, &length);
+	const char *text = event_text_of(decoding->envelope.memory, node, &length);
 	return take_id(decoding, "body", text, length);
 }
 
-/* Where the schema says that it is; *found stays without a node when nothing is there. */
-static struct event_node find_node(const struct event_decoding *decoding,
-				   const struct schema_source *source)
+/* Where the schema says that it is; NULL: nothing is there. */
+static const struct jsonnode *find_node(const struct event_decoding *decoding,
+					const struct schema_source *source)
 {
-	const struct event_node *from = source->origin == SCHEMA_DATA ? &decoding->envelope.data
-								      : &decoding->envelope.outer;
-	const json_t *node = json_find(from->node, source->place);
-	return (struct event_node){from->document, json_is_null(node) ? NULL : node};
+	const struct jsonnode *from =
+		source->origin == SCHEMA_DATA ? decoding->envelope.data : decoding->envelope.outer;
+	const struct jsonnode *node = jsonnode_find(from, source->place);
+	return jsonnode_is(node, JSONNODE_NULL) ? NULL : node;
 }
 
 /* The text that a source names; NULL: nothing is there, or nothing that has a text. */
@@ -176,12 +178,13 @@ static const char *find_text(const struct event_decoding *decoding,
 		*length = header != NULL ? header->length : 0;
 		return *length > 0 ? header->value : NULL;
 	}
-	struct event_node found = find_node(decoding, source);
-	if (json_is_boolean(found.node)) {
-		*length = json_is_true(found.node) ? 4 : 5;
-		return json_is_true(found.node) ? "true" : "false";
+	const struct jsonnode *found = find_node(decoding, source);
+	bool is_true = jsonnode_is(found, JSONNODE_TRUE);
+	if (is_true || jsonnode_is(found, JSONNODE_FALSE)) {
+		*length = is_true ? 4 : 5;
+		return is_true ? "true" : "false";
 	}
-	return event_text_of(found.document, found.node, length);
+	return event_text_of(decoding->envelope.memory, found, length);
 }
 
 static weir_status id_from_source(struct event_decoding *decoding)
@@ -192,32 +195,29 @@ static weir_status id_from_source(struct event_decoding *decoding)
 	if (text != NULL)
 		return take_id(decoding, source->origin == SCHEMA_HEADER ? "header" : "body", text,
 			       length);
-	if (source->origin != SCHEMA_HEADER && find_node(decoding, source).node != NULL)
+	if (source->origin != SCHEMA_HEADER && find_node(decoding, source) != NULL)
 		return bad_id(decoding, "body");
 	return WEIR_OK;
 }
 
 /* Of an object: what the schema points to, the member with the id's name, or the only one. */
-static const json_t *find_in_key(const struct event_decoding *decoding, const json_t *object)
+static const struct jsonnode *find_in_key(const struct event_decoding *decoding,
+					  const struct jsonnode *object)
 {
 	const struct schema_message *mapping = decoding->mapping;
-	const json_t *plain = NULL;
+	const struct jsonnode *plain = NULL;
 	if (mapping != NULL && mapping->key != NULL)
-		return json_find(object, mapping->key);
-	for (void *at = json_object_iter((json_t *)object); at != NULL;
-	     at = json_object_iter_next((json_t *)object, at)) {
+		return jsonnode_find(object, mapping->key);
+	for (const struct jsonnode *each = object->first; each != NULL; each = each->next) {
 		char camel[SCHEMA_NAME_LIMIT];
-		const char *name = json_object_iter_key(at);
-		if (!schema_camel(name, strlen(name), camel))
+		if (!schema_camel(each->name, each->name_length, camel))
 			continue;
 		if (strcasecmp(camel, decoding->schema->id_name) == 0)
-			return json_object_iter_value(at);
+			return each;
 		if (strcasecmp(camel, "id") == 0)
-			plain = json_object_iter_value(at);
+			plain = each;
 	}
-	if (plain == NULL && json_object_size(object) == 1)
-		plain = json_object_iter_value(json_object_iter((json_t *)object));
-	return plain;
+	return plain == NULL && object->count == 1 ? object->first : plain;
 }
 
 static weir_status bad_key(const struct event_decoding *decoding)
@@ -228,16 +228,15 @@ static weir_status bad_key(const struct event_decoding *decoding)
 }
 
 /* The text of a key that is JSON: Kafka Connect's, Debezium's. */
-static weir_status read_json_key(const struct event_decoding *decoding, struct jsondoc *document,
+static weir_status read_json_key(const struct event_decoding *decoding, const struct jsonnode *node,
 				 char *id, size_t *id_length)
 {
-	const json_t *node = jsondoc_root(document);
 	size_t length = 0;
 	if (event_is_connect(node))
-		node = json_object_get(node, "payload");
-	if (json_is_object(node))
+		node = jsonnode_get(node, "payload");
+	if (jsonnode_is(node, JSONNODE_OBJECT))
 		node = find_in_key(decoding, node);
-	const char *text = event_text_of(document, node, &length);
+	const char *text = event_text_of(decoding->envelope.memory, node, &length);
 	if (text == NULL)
 		return refuse(decoding, "the key is JSON, but no id can be found in it");
 	return event_id_normalize(text, length, id, id_length, NULL) ? WEIR_OK : bad_key(decoding);
@@ -246,7 +245,7 @@ static weir_status read_json_key(const struct event_decoding *decoding, struct j
 /* Braces and quotes may be those of a GUID, so what is no JSON is a plain text. */
 static weir_status read_key(const struct event_decoding *decoding, char *id, size_t *id_length)
 {
-	JSONDOC_SCOPED struct jsondoc *document = NULL;
+	const struct jsonnode *node = NULL;
 	size_t length = decoding->message->key_length;
 	bool framed = false;
 	uint32_t schema_id;
@@ -254,9 +253,10 @@ static weir_status read_key(const struct event_decoding *decoding, char *id, siz
 	const char *text = event_unframe(decoding->message->key, &length, &framed, &schema_id);
 	weir_status status = WEIR_INVALID;
 	if (length > 1 && (text[0] == '{' || text[0] == '"'))
-		status = jsondoc_parse(text, length, &document, &ignored);
+		status = jsontree_parse(text, length, &decoding->envelope.memory->arena, &node,
+					&ignored);
 	if (status == WEIR_OK)
-		return read_json_key(decoding, document, id, id_length);
+		return read_json_key(decoding, node, id, id_length);
 	if (status != WEIR_INVALID)
 		return err_no_memory(decoding->error);
 	if (!event_id_normalize(text, length, id, id_length, NULL))
@@ -462,18 +462,19 @@ static bool is_passed_over(const struct event_decoding *decoding)
 static weir_status follow_data(struct event_decoding *decoding)
 {
 	const char *pointer = decoding->mapping != NULL ? decoding->mapping->data : NULL;
-	struct event_node *data = &decoding->envelope.data;
+	struct event_envelope *envelope = &decoding->envelope;
 	struct weir_error inner;
-	if (pointer == NULL || data->node == NULL)
+	if (pointer == NULL || envelope->data == NULL)
 		return WEIR_OK;
-	const json_t *node = json_find(data->node, pointer);
-	decoding->envelope.types = event_type_at(decoding->envelope.types, pointer);
+	const struct jsonnode *node = jsonnode_find(envelope->data, pointer);
+	envelope->types = event_type_at(envelope->memory, envelope->types, pointer);
 	weir_status status = WEIR_OK;
-	if (json_is_object(node))
-		data->node = node;
-	else if (json_is_string(node))
-		status = event_envelope_parse(&decoding->envelope, json_string_value(node),
-					      json_string_length(node), data, &inner);
+	size_t length = 0;
+	const char *text = event_string_of(envelope->memory, node, &length);
+	if (jsonnode_is(node, JSONNODE_OBJECT))
+		envelope->data = node;
+	else if (text != NULL)
+		status = event_envelope_parse(envelope, text, length, &envelope->data, &inner);
 	else
 		status = WEIR_INVALID;
 	if (status == WEIR_INVALID)
@@ -502,7 +503,7 @@ static weir_status decode_value(struct event_decoding *decoding, const char **un
 	status = version_from_header(decoding);
 	if (status == WEIR_OK)
 		status = follow_data(decoding);
-	if (status == WEIR_OK && decoding->envelope.data.node != NULL)
+	if (status == WEIR_OK && decoding->envelope.data != NULL)
 		status = event_body_read(decoding);
 	if (status == WEIR_OK)
 		status = settle_id(decoding);
@@ -540,12 +541,16 @@ weir_status event_decode(struct event_decoder *decoder, const struct event_messa
 	struct event_decoding decoding = {.schema = decoder->schema,
 					  .message = message,
 					  .change = made,
+					  .envelope.memory = &decoder->memory,
 					  .arena = &decoder->arena,
 					  .scratch = &decoder->scratch,
 					  .error = error};
 	const char *unknown_type = NULL;
+	arena_reset(&decoder->memory.arena);
+	decoder->memory.failed = false;
 	weir_status status = decode(&decoding, &unknown_type);
-	event_envelope_close(&decoding.envelope);
+	if (decoder->memory.failed)
+		return err_no_memory(error);
 	if (status == WEIR_INVALID) {
 		*outcome = EVENT_DEAD_LETTER;
 		return WEIR_OK;

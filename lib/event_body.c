@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "event_internal.h"
+#include "json.h"
 #include "moment.h"
 
 /* What Debezium writes in place of a large value that the change did not touch. */
@@ -20,12 +21,12 @@ static bool is_row(const struct event_decoding *decoding)
 	return decoding->envelope.op != '\0';
 }
 
-static weir_status read_version(struct event_decoding *decoding, const json_t *node)
+static weir_status read_version(struct event_decoding *decoding, const struct jsonnode *node)
 {
 	int64_t version;
 	size_t length = 0;
-	const char *text = event_text_of(decoding->envelope.data.document, node, &length);
-	if (json_is_null(node) || is_row(decoding) || event_version_is_mapped(decoding))
+	const char *text = event_text_of(decoding->envelope.memory, node, &length);
+	if (node->kind == JSONNODE_NULL || is_row(decoding) || event_version_is_mapped(decoding))
 		return WEIR_OK;
 	if (text == NULL || !event_parse_version(text, length, &version))
 		return refuse(decoding, "Version in the body is not a 64-bit decimal number");
@@ -44,15 +45,17 @@ static bool is_stamp(enum schema_operation operation, const char *camel)
 
 /* The message's own time stands in for a version that nobody sent. */
 static weir_status read_stamp(struct event_decoding *decoding, const char *key, const char *camel,
-			      const json_t *node)
+			      const struct jsonnode *node)
 {
 	WEIR_CLEANUP(buffer_finish) struct buffer text = BUFFER_INIT;
 	const struct weir_field field = {.name = camel, .type = WEIR_TYPE_DATE};
-	if (!is_stamp(decoding->change->operation, camel) || json_is_null(node) || is_row(decoding))
+	if (!is_stamp(decoding->change->operation, camel) || node->kind == JSONNODE_NULL ||
+	    is_row(decoding))
 		return WEIR_OK;
-	weir_status status = event_value_write(decoding->envelope.data.document, node, &field,
-					       event_member_type(decoding->envelope.types, key),
-					       SCHEMA_AS_IS, &text, decoding->error);
+	weir_status status = event_value_write(
+		decoding->envelope.memory, node, &field,
+		event_member_type(decoding->envelope.memory, decoding->envelope.types, key),
+		SCHEMA_AS_IS, &text, decoding->error);
 	if (status != WEIR_OK)
 		return status;
 	if (buffer_failed(&text) ||
@@ -73,27 +76,27 @@ static weir_status count_unknown(struct event_decoding *decoding, size_t bytes)
 		       decoding->schema->unknown_limit);
 }
 
-static bool says_nothing(const struct event_decoding *decoding, const json_t *node)
+static bool says_nothing(const struct event_decoding *decoding, const struct jsonnode *node)
 {
-	if (json_is_null(node))
+	if (node->kind == JSONNODE_NULL)
 		return decoding->change->operation == SCHEMA_UPDATED &&
 		       (decoding->mapping != NULL ? decoding->mapping->null_in_update_ignored
 						  : decoding->schema->null_in_update_ignored);
-	return is_row(decoding) && json_is_string(node) &&
-	       strcmp(json_string_value(node), UNCHANGED) == 0;
+	return is_row(decoding) && event_is_text(decoding->envelope.memory, node, UNCHANGED);
 }
 
 static weir_status add_field(struct event_decoding *decoding, const char *name, int32_t number,
-			     const json_t *node, const json_t *type, enum schema_unit unit)
+			     const struct jsonnode *node, const struct jsonnode *type,
+			     enum schema_unit unit)
 {
-	bool clears = json_is_null(node);
+	bool clears = node->kind == JSONNODE_NULL;
 	struct buffer *scratch = decoding->scratch;
 	weir_status status = WEIR_OK;
 	if (says_nothing(decoding, node))
 		return WEIR_OK;
 	buffer_clear(scratch);
 	if (!clears)
-		status = event_value_write(decoding->envelope.data.document, node,
+		status = event_value_write(decoding->envelope.memory, node,
 					   number >= 0 ? decoding->schema->abi->fields[number]
 						       : NULL,
 					   type, unit, scratch, decoding->error);
@@ -114,7 +117,8 @@ static weir_status add_field(struct event_decoding *decoding, const char *name, 
 	return WEIR_OK;
 }
 
-static weir_status read_member(struct event_decoding *decoding, const char *key, const json_t *node)
+static weir_status read_member(struct event_decoding *decoding, const char *key,
+			       const struct jsonnode *node)
 {
 	char camel[SCHEMA_NAME_LIMIT];
 	const struct schema *schema = decoding->schema;
@@ -127,10 +131,7 @@ static weir_status read_member(struct event_decoding *decoding, const char *key,
 					 "a field's name is empty or longer than 63 bytes: %.80s",
 					 key);
 	if (strcasecmp(camel, schema->id_name) == 0)
-		return mapped_id ? WEIR_OK
-				 : event_read_id(decoding,
-						 &(struct event_node){
-							 decoding->envelope.data.document, node});
+		return mapped_id ? WEIR_OK : event_read_id(decoding, node);
 	if (strcasecmp(camel, "id") == 0) {
 		decoding->plain_id = node;
 		return WEIR_OK;
@@ -142,26 +143,29 @@ static weir_status read_member(struct event_decoding *decoding, const char *key,
 	    (mapping != NULL && mapping->others_ignored))
 		return status;
 	int32_t number = schema_find(schema, key, strlen(key));
-	return add_field(decoding, number >= 0 ? schema->abi->fields[number]->name : camel, number,
-			 node, event_member_type(decoding->envelope.types, key), SCHEMA_AS_IS);
+	return add_field(
+		decoding, number >= 0 ? schema->abi->fields[number]->name : camel, number, node,
+		event_member_type(decoding->envelope.memory, decoding->envelope.types, key),
+		SCHEMA_AS_IS);
 }
 
 /* Does the pointer lead through that member of the object? */
-static bool leads_through(const char *pointer, const json_t *object, const json_t *node)
+static bool leads_through(const char *pointer, const struct jsonnode *object,
+			  const struct jsonnode *node)
 {
 	char first[JSON_POINTER_LIMIT];
 	size_t length = *pointer == '/' ? 1 + strcspn(pointer + 1, "/") : 0;
 	memcpy(first, pointer, length);
 	first[length] = '\0';
-	return length > 0 && json_find(object, first) == node;
+	return length > 0 && jsonnode_find(object, first) == node;
 }
 
 /* Members that the schema's pointers lead to, or through, are not read as fields of their own
  * name. */
-static bool is_mapped(const struct event_decoding *decoding, const json_t *node)
+static bool is_mapped(const struct event_decoding *decoding, const struct jsonnode *node)
 {
 	const struct schema_message *mapping = decoding->mapping;
-	const json_t *object = decoding->envelope.data.node;
+	const struct jsonnode *object = decoding->envelope.data;
 	if (mapping == NULL)
 		return false;
 	if (mapping->id.origin == SCHEMA_DATA && leads_through(mapping->id.place, object, node))
@@ -180,10 +184,11 @@ static weir_status read_mapped_fields(struct event_decoding *decoding)
 		return WEIR_OK;
 	for (size_t i = 0; i < mapping->field_count; i++) {
 		const struct schema_mapped_field *mapped = &mapping->fields[i];
-		const json_t *node = json_find(envelope->data.node, mapped->pointer);
+		const struct jsonnode *node = jsonnode_find(envelope->data, mapped->pointer);
 		if (node == NULL)
 			continue;
-		const json_t *type = event_type_at(envelope->types, mapped->pointer);
+		const struct jsonnode *type =
+			event_type_at(envelope->memory, envelope->types, mapped->pointer);
 		weir_status status =
 			add_field(decoding, decoding->schema->abi->fields[mapped->field]->name,
 				  mapped->field, node, type, mapped->unit);
@@ -217,8 +222,8 @@ static void sort_fields(struct event_decoding *decoding)
 
 weir_status event_body_read(struct event_decoding *decoding)
 {
-	json_t *object = (json_t *)decoding->envelope.data.node;
-	size_t count = json_object_size(object);
+	const struct jsonnode *object = decoding->envelope.data;
+	size_t count = object->count;
 	if (count > EVENT_MEMBER_LIMIT)
 		return refuse(decoding, "the value has more than 1000 members");
 	if (decoding->mapping != NULL)
@@ -227,11 +232,10 @@ weir_status event_body_read(struct event_decoding *decoding)
 	if (decoding->fields == NULL)
 		return err_no_memory(decoding->error);
 	weir_status status = WEIR_OK;
-	for (void *at = json_object_iter(object); at != NULL && status == WEIR_OK;
-	     at = json_object_iter_next(object, at))
-		if (!is_mapped(decoding, json_object_iter_value(at)))
-			status = read_member(decoding, json_object_iter_key(at),
-					     json_object_iter_value(at));
+	for (const struct jsonnode *member = object->first; member != NULL && status == WEIR_OK;
+	     member = member->next)
+		if (!is_mapped(decoding, member))
+			status = read_member(decoding, member->name, member);
 	if (status == WEIR_OK)
 		status = read_mapped_fields(decoding);
 	if (status != WEIR_OK)
@@ -241,6 +245,5 @@ weir_status event_body_read(struct event_decoding *decoding)
 		decoding->mapping != NULL && decoding->mapping->id.origin != SCHEMA_NOWHERE;
 	if (decoding->plain_id == NULL || decoding->has_id || mapped_id)
 		return WEIR_OK;
-	return event_read_id(decoding, &(struct event_node){decoding->envelope.data.document,
-							    decoding->plain_id});
+	return event_read_id(decoding, decoding->plain_id);
 }

@@ -34,53 +34,52 @@ const char *event_unframe(const void *bytes, size_t *length, bool *framed, uint3
 	return (const char *)at + FRAME;
 }
 
-void event_envelope_close(struct event_envelope *envelope)
-{
-	for (size_t i = 0; i < envelope->document_count; i++)
-		jsondoc_destroy(envelope->documents[i]);
-	envelope->document_count = 0;
-}
-
 static weir_status parse(struct event_envelope *envelope, const char *text, size_t length,
-			 struct event_node *root, struct weir_error *error)
+			 const struct jsonnode **root, struct weir_error *error)
 {
-	struct jsondoc *document = NULL;
 	if (envelope->document_count == EVENT_DOCUMENTS)
 		return refuse(error, "JSON in strings in JSON is too deep");
-	weir_status status = jsondoc_parse(text, length, &document, error);
-	if (status != WEIR_OK)
-		return status;
-	envelope->documents[envelope->document_count++] = document;
-	*root = (struct event_node){document, jsondoc_root(document)};
-	return WEIR_OK;
+	weir_status status = jsontree_parse(text, length, &envelope->memory->arena, root, error);
+	if (status == WEIR_OK)
+		envelope->document_count++;
+	return status;
 }
 
 weir_status event_envelope_parse(struct event_envelope *envelope, const char *text, size_t length,
-				 struct event_node *object, struct weir_error *error)
+				 const struct jsonnode **object, struct weir_error *error)
 {
-	struct event_node root;
+	const struct jsonnode *root = NULL;
 	weir_status status = parse(envelope, text, length, &root, error);
-	if (status == WEIR_OK && !json_is_object(root.node))
+	if (status == WEIR_OK && root->kind != JSONNODE_OBJECT)
 		status = refuse(error, "it is no JSON object");
 	if (status == WEIR_OK)
 		*object = root;
 	return status;
 }
 
+/* The text of a node that is a string. */
+static weir_status parse_string(struct event_envelope *envelope, const struct jsonnode *string,
+				const struct jsonnode **object, struct weir_error *error)
+{
+	size_t length = 0;
+	const char *text = event_string_of(envelope->memory, string, &length);
+	return text != NULL ? event_envelope_parse(envelope, text, length, object, error)
+			    : err_no_memory(error);
+}
+
 /* An object, or the text of one. */
-static weir_status take_object(struct event_envelope *envelope, struct event_node from,
-			       const char *name, struct event_node *object,
+static weir_status take_object(struct event_envelope *envelope, const struct jsonnode *from,
+			       const char *name, const struct jsonnode **object,
 			       struct weir_error *error)
 {
 	struct weir_error inner;
-	if (json_is_object(from.node)) {
+	if (jsonnode_is(from, JSONNODE_OBJECT)) {
 		*object = from;
 		return WEIR_OK;
 	}
-	if (!json_is_string(from.node))
+	if (!jsonnode_is(from, JSONNODE_STRING))
 		return err_set(error, WEIR_INVALID, "%s is JSON, but not an object", name);
-	weir_status status = event_envelope_parse(envelope, json_string_value(from.node),
-						  json_string_length(from.node), object, &inner);
+	weir_status status = parse_string(envelope, from, object, &inner);
 	if (status == WEIR_INVALID)
 		return err_set(error, WEIR_INVALID, "%s is a text that is no JSON object: %.200s",
 			       name, inner.message);
@@ -108,35 +107,34 @@ static weir_status parse_value(const struct event_message *message, struct event
 	if (status != WEIR_OK)
 		return status;
 	/* A text that is no object is refused later, as everything is that is no object. */
-	const json_t *root = envelope->outer.node;
+	const struct jsonnode *root = envelope->outer;
 	struct weir_error ignored;
-	if (json_is_string(root) && json_string_length(root) > 0)
-		status = event_envelope_parse(envelope, json_string_value(root),
-					      json_string_length(root), &envelope->outer, &ignored);
+	if (jsonnode_is(root, JSONNODE_STRING) && root->length > 0)
+		status = parse_string(envelope, root, &envelope->outer, &ignored);
 	return status == WEIR_NO_MEMORY ? err_no_memory(error) : WEIR_OK;
 }
 
 /* Kafka Connect writes these two and no others. */
-bool event_is_connect(const json_t *node)
+bool event_is_connect(const struct jsonnode *node)
 {
-	const json_t *schema = json_object_get(node, "schema");
-	return json_object_size(node) == 2 && json_object_get(node, "payload") != NULL &&
-	       (json_is_null(schema) || json_is_string(json_object_get(schema, "type")));
+	const struct jsonnode *schema = jsonnode_get(node, "schema");
+	return schema != NULL && node->count == 2 && jsonnode_get(node, "payload") != NULL &&
+	       (schema->kind == JSONNODE_NULL ||
+		jsonnode_is(jsonnode_get(schema, "type"), JSONNODE_STRING));
 }
 
 static weir_status open_connect(struct event_envelope *envelope, struct weir_error *error)
 {
-	struct event_node *outer = &envelope->outer;
-	const json_t *schema = json_object_get(outer->node, "schema");
-	struct event_node payload = {outer->document, json_object_get(outer->node, "payload")};
+	const struct jsonnode *schema = jsonnode_get(envelope->outer, "schema");
+	const struct jsonnode *payload = jsonnode_get(envelope->outer, "payload");
 	envelope->format = SCHEMA_CONNECT;
-	if (json_is_null(payload.node)) {
+	if (jsonnode_is(payload, JSONNODE_NULL)) {
 		envelope->null_value = true;
 		return WEIR_OK;
 	}
-	if (json_is_object(payload.node) && json_is_object(schema))
+	if (jsonnode_is(payload, JSONNODE_OBJECT) && jsonnode_is(schema, JSONNODE_OBJECT))
 		envelope->types = schema;
-	return take_object(envelope, payload, "the payload", outer, error);
+	return take_object(envelope, payload, "the payload", &envelope->outer, error);
 }
 
 /* A media type that is JSON, "application/json; charset=utf-8" or "application/vnd.x+json", or that
@@ -167,30 +165,34 @@ static weir_status check_version(const char *text, size_t length, struct weir_er
 		       length < 20 ? (int)length : 20, text);
 }
 
-static bool has_text(const json_t *object, const char *name)
+static bool has_text(const struct jsonnode *object, const char *name)
 {
-	return json_string_length(json_object_get(object, name)) > 0;
+	const struct jsonnode *node = jsonnode_get(object, name);
+	return jsonnode_is(node, JSONNODE_STRING) && node->length > 0;
 }
 
 /* What every CloudEvent has. */
-static bool is_cloudevent(const json_t *node)
+static bool is_cloudevent(const struct jsonnode *node)
 {
 	return has_text(node, "specversion") && has_text(node, "type") &&
 	       has_text(node, "source") && has_text(node, "id");
 }
 
-static weir_status open_bytes(struct event_envelope *envelope, const json_t *node,
+static weir_status open_bytes(struct event_envelope *envelope, const struct jsonnode *node,
 			      struct weir_error *error)
 {
 	WEIR_CLEANUP(buffer_finish) struct buffer bytes = BUFFER_INIT;
 	struct weir_error inner;
-	if (!json_is_string(node) ||
-	    !base64_decode(json_string_value(node), json_string_length(node), &bytes))
+	size_t length = 0;
+	const char *text = event_string_of(envelope->memory, node, &length);
+	if (text == NULL || !base64_decode(text, length, &bytes))
 		return refuse(error, "CloudEvents: data_base64 is no base64");
-	if (buffer_failed(&bytes))
+	text = arena_copy(&envelope->memory->arena, bytes.data != NULL ? bytes.data : "",
+			  bytes.length);
+	if (buffer_failed(&bytes) || text == NULL)
 		return err_no_memory(error);
-	weir_status status = event_envelope_parse(envelope, bytes.data != NULL ? bytes.data : "",
-						  bytes.length, &envelope->data, &inner);
+	weir_status status =
+		event_envelope_parse(envelope, text, bytes.length, &envelope->data, &inner);
 	if (status == WEIR_INVALID)
 		return err_set(error, WEIR_INVALID,
 			       "CloudEvents: data_base64 holds no JSON object: %.200s",
@@ -198,49 +200,46 @@ static weir_status open_bytes(struct event_envelope *envelope, const json_t *nod
 	return status == WEIR_OK ? WEIR_OK : err_no_memory(error);
 }
 
-static void take_subject(struct event_envelope *envelope, const json_t *node)
+static void take_subject(struct event_envelope *envelope, const struct jsonnode *node)
 {
-	if (!json_is_string(node))
-		return;
-	envelope->subject = json_string_value(node);
-	envelope->subject_length = json_string_length(node);
+	if (jsonnode_is(node, JSONNODE_STRING))
+		envelope->subject =
+			event_string_of(envelope->memory, node, &envelope->subject_length);
 }
 
-static void take_type(struct event_envelope *envelope, const json_t *node)
+static void take_type(struct event_envelope *envelope, const struct jsonnode *node)
 {
-	if (!json_is_string(node) || json_string_length(node) == 0)
-		return;
-	envelope->type = json_string_value(node);
-	envelope->type_length = json_string_length(node);
+	if (jsonnode_is(node, JSONNODE_STRING) && node->length > 0)
+		envelope->type = event_string_of(envelope->memory, node, &envelope->type_length);
 }
 
 static weir_status open_structured(struct event_envelope *envelope, struct weir_error *error)
 {
-	const json_t *root = envelope->outer.node;
-	const json_t *data = json_object_get(root, "data");
-	const json_t *bytes = json_object_get(root, "data_base64");
-	const json_t *version = json_object_get(root, "specversion");
-	const json_t *type = json_object_get(root, "datacontenttype");
+	const struct jsonnode *root = envelope->outer;
+	const struct jsonnode *data = jsonnode_get(root, "data");
+	const struct jsonnode *bytes = jsonnode_get(root, "data_base64");
+	size_t length = 0;
 	envelope->format = SCHEMA_CLOUDEVENTS;
 	if (!has_text(root, "specversion") || !has_text(root, "type"))
 		return refuse(error, "CloudEvents: specversion and type have to be texts");
+	const char *text =
+		event_string_of(envelope->memory, jsonnode_get(root, "specversion"), &length);
 	weir_status status =
-		check_version(json_string_value(version), json_string_length(version), error);
+		text != NULL ? check_version(text, length, error) : err_no_memory(error);
 	if (status != WEIR_OK)
 		return status;
-	if (json_is_string(type) &&
-	    !is_json_type(json_string_value(type), json_string_length(type)))
-		return refuse_type(json_string_value(type), json_string_length(type), error);
-	take_type(envelope, json_object_get(root, "type"));
-	take_subject(envelope, json_object_get(root, "subject"));
-	bool has_data = data != NULL && !json_is_null(data);
-	if (bytes != NULL && !json_is_null(bytes))
+	text = event_string_of(envelope->memory, jsonnode_get(root, "datacontenttype"), &length);
+	if (text != NULL && !is_json_type(text, length))
+		return refuse_type(text, length, error);
+	take_type(envelope, jsonnode_get(root, "type"));
+	take_subject(envelope, jsonnode_get(root, "subject"));
+	bool has_data = data != NULL && data->kind != JSONNODE_NULL;
+	if (bytes != NULL && bytes->kind != JSONNODE_NULL)
 		return has_data ? refuse(error, "CloudEvents: both data and data_base64")
 				: open_bytes(envelope, bytes, error);
 	if (!has_data)
 		return WEIR_OK;
-	return take_object(envelope, (struct event_node){envelope->outer.document, data},
-			   "CloudEvents: data", &envelope->data, error);
+	return take_object(envelope, data, "CloudEvents: data", &envelope->data, error);
 }
 
 /* The event's object is the value, and the attributes are headers. */
@@ -291,25 +290,32 @@ static weir_status is_structured(const struct event_message *message, bool *stru
 	return WEIR_OK;
 }
 
-static bool is_row(const json_t *root, const char *name)
+static bool is_row(const struct jsonnode *root, const char *name)
 {
-	const json_t *row = json_object_get(root, name);
-	return json_is_object(row) || json_is_string(row) || json_is_null(row);
+	const struct jsonnode *row = jsonnode_get(root, name);
+	return jsonnode_is(row, JSONNODE_OBJECT) || jsonnode_is(row, JSONNODE_STRING) ||
+	       jsonnode_is(row, JSONNODE_NULL);
 }
 
 /* A row before or after a change, an operation and where it came from. */
-static bool is_debezium(const json_t *root)
+static bool is_debezium(const struct event_envelope *envelope)
 {
-	return json_string_length(json_object_get(root, "op")) == 1 &&
-	       json_is_object(json_object_get(root, "source")) &&
+	const struct jsonnode *root = envelope->outer;
+	size_t length = 0;
+	return event_string_of(envelope->memory, jsonnode_get(root, "op"), &length) != NULL &&
+	       length == 1 && jsonnode_is(jsonnode_get(root, "source"), JSONNODE_OBJECT) &&
 	       (is_row(root, "before") || is_row(root, "after") ||
-		json_is_object(json_object_get(root, "message")));
+		jsonnode_is(jsonnode_get(root, "message"), JSONNODE_OBJECT));
 }
 
 static weir_status open_debezium(struct event_envelope *envelope, struct weir_error *error)
 {
-	struct event_node *outer = &envelope->outer;
-	char op = *json_string_value(json_object_get(outer->node, "op"));
+	size_t length = 0;
+	const char *text =
+		event_string_of(envelope->memory, jsonnode_get(envelope->outer, "op"), &length);
+	if (text == NULL)
+		return err_no_memory(error);
+	char op = *text;
 	const char *name = op == 'd' ? "before" : "after";
 	envelope->format = SCHEMA_DEBEZIUM;
 	envelope->op = op;
@@ -318,11 +324,11 @@ static weir_status open_debezium(struct event_envelope *envelope, struct weir_er
 	if (op == 't')
 		return refuse(error, "Debezium: op t (truncate) is not applied: delete the events, "
 				     "or rebuild the index");
-	if (strchr("crud", op) == NULL)
+	if (op == '\0' || strchr("crud", op) == NULL)
 		return refuse(error, "Debezium: op is none of c, r, u, d");
-	struct event_node row = {outer->document, json_object_get(outer->node, name)};
-	envelope->types = event_member_type(envelope->types, name);
-	if (op == 'd' && (row.node == NULL || json_is_null(row.node)))
+	const struct jsonnode *row = jsonnode_get(envelope->outer, name);
+	envelope->types = event_member_type(envelope->memory, envelope->types, name);
+	if (op == 'd' && (row == NULL || row->kind == JSONNODE_NULL))
 		return WEIR_OK;
 	return take_object(envelope, row, op == 'd' ? "Debezium: before" : "Debezium: after",
 			   &envelope->data, error);
@@ -336,52 +342,49 @@ bool event_envelope_time(const struct event_envelope *envelope, int64_t *version
 	} times[] = {{"ts_ns", SCHEMA_NANOSECONDS},
 		     {"ts_us", SCHEMA_MICROSECONDS},
 		     {"ts_ms", SCHEMA_MILLISECONDS}};
-	const json_t *places[] = {json_object_get(envelope->outer.node, "source"),
-				  envelope->outer.node};
+	const struct jsonnode *places[] = {jsonnode_get(envelope->outer, "source"),
+					   envelope->outer};
 	for (size_t i = 0; i < 6; i++) {
-		const json_t *node = json_object_get(places[i / 3], times[i % 3].name);
-		size_t length = 0;
-		const char *text = json_is_integer(node)
-					   ? jsondoc_number(envelope->outer.document, node, &length)
-					   : NULL;
-		if (text != NULL && event_scale(text, length, times[i % 3].unit, version))
+		const struct jsonnode *node = jsonnode_get(places[i / 3], times[i % 3].name);
+		if (jsonnode_is(node, JSONNODE_NUMBER) &&
+		    event_scale(node->text, node->length, times[i % 3].unit, version))
 			return true;
 	}
 	return false;
 }
 
 /* The type and the payload, and of the outbox's other columns those that can be meant. */
-static bool is_outbox(const json_t *root)
+static bool is_outbox(const struct jsonnode *root)
 {
 	static const char *const names[] = {"eventType",   "payload",	    "aggregateType",
 					    "aggregateId", "aggregatetype", "aggregateid",
 					    "timestamp"};
-	const json_t *payload = json_object_get(root, "payload");
+	const struct jsonnode *payload = jsonnode_get(root, "payload");
 	size_t known = 0;
+	if (!has_text(root, "eventType") ||
+	    (!jsonnode_is(payload, JSONNODE_OBJECT) && !jsonnode_is(payload, JSONNODE_STRING)))
+		return false;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		known += json_object_get(root, names[i]) != NULL;
-	return has_text(root, "eventType") &&
-	       (json_is_object(payload) || json_is_string(payload)) &&
-	       known == json_object_size(root);
+		known += jsonnode_get(root, names[i]) != NULL;
+	return known == root->count;
 }
 
 static weir_status open_outbox(struct event_envelope *envelope, struct weir_error *error)
 {
-	struct event_node *outer = &envelope->outer;
-	struct event_node payload = {outer->document, json_object_get(outer->node, "payload")};
-	const json_t *subject = json_object_get(outer->node, "aggregateId");
+	const struct jsonnode *outer = envelope->outer;
+	const struct jsonnode *payload = jsonnode_get(outer, "payload");
+	const struct jsonnode *subject = jsonnode_get(outer, "aggregateId");
 	envelope->format = SCHEMA_OUTBOX;
-	take_type(envelope, json_object_get(outer->node, "eventType"));
-	take_subject(envelope,
-		     subject != NULL ? subject : json_object_get(outer->node, "aggregateid"));
-	envelope->types = event_member_type(envelope->types, "payload");
+	take_type(envelope, jsonnode_get(outer, "eventType"));
+	take_subject(envelope, subject != NULL ? subject : jsonnode_get(outer, "aggregateid"));
+	envelope->types = event_member_type(envelope->memory, envelope->types, "payload");
 	return take_object(envelope, payload, "the payload", &envelope->data, error);
 }
 
 static weir_status open_plain(struct event_envelope *envelope, struct weir_error *error)
 {
 	envelope->data = envelope->outer;
-	return json_is_object(envelope->outer.node)
+	return jsonnode_is(envelope->outer, JSONNODE_OBJECT)
 		       ? WEIR_OK
 		       : refuse(error, "the value is JSON, but not an object");
 }
@@ -412,16 +415,15 @@ static weir_status open_inner(const struct event_message *message, enum schema_f
 			      struct event_envelope *envelope, struct weir_error *error)
 {
 	bool structured = false;
-	const json_t *root = envelope->outer.node;
+	const struct jsonnode *root = envelope->outer;
 	weir_status status = is_structured(message, &structured, error);
 	if (status != WEIR_OK)
 		return status;
 	if (structured || is_cloudevent(root))
 		return open_structured(envelope, error);
-	if (is_debezium(root))
+	if (is_debezium(envelope))
 		return open_debezium(envelope, error);
-	if (is_outbox(root) ||
-	    (format == SCHEMA_OUTBOX && json_object_get(root, "payload") != NULL))
+	if (is_outbox(root) || (format == SCHEMA_OUTBOX && jsonnode_get(root, "payload") != NULL))
 		return open_outbox(envelope, error);
 	status = open_plain(envelope, error);
 	if (status == WEIR_OK && event_find_header(message, "ce_specversion") != NULL)
@@ -432,13 +434,13 @@ static weir_status open_inner(const struct event_message *message, enum schema_f
 weir_status event_envelope_open(const struct event_message *message, enum schema_format format,
 				struct event_envelope *envelope, struct weir_error *error)
 {
-	*envelope = (struct event_envelope){.format = SCHEMA_PLAIN};
+	*envelope = (struct event_envelope){.format = SCHEMA_PLAIN, .memory = envelope->memory};
 	weir_status status = parse_value(message, envelope, error);
 	if (status != WEIR_OK)
 		return status;
 	if (format == SCHEMA_PLAIN)
 		return open_plain(envelope, error);
-	if (event_is_connect(envelope->outer.node)) {
+	if (event_is_connect(envelope->outer)) {
 		status = open_connect(envelope, error);
 		if (status != WEIR_OK || envelope->null_value)
 			return status;

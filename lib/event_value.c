@@ -5,6 +5,7 @@
 
 #include "base64.h"
 #include "event_internal.h"
+#include "json.h"
 #include "moment.h"
 
 enum { DECIMAL_BYTES = 1024, SCALE_LIMIT = 1000, LIMB = 1000000000 };
@@ -12,14 +13,30 @@ enum { DECIMAL_BYTES = 1024, SCALE_LIMIT = 1000, LIMB = 1000000000 };
 #define FIRST_MOMENT (-INT64_C(62135596800000000)) /* 0001-01-01T00:00:00Z */
 #define LAST_MOMENT INT64_C(253402300799999999)	   /* 9999-12-31T23:59:59.999999Z */
 
-const char *event_text_of(const struct jsondoc *document, const json_t *node, size_t *length)
+const char *event_string_of(struct event_memory *memory, const struct jsonnode *node,
+			    size_t *length)
 {
-	if (json_is_integer(node))
-		return jsondoc_number(document, node, length);
-	if (!json_is_string(node))
+	if (!jsonnode_is(node, JSONNODE_STRING))
 		return NULL;
-	*length = json_string_length(node);
-	return json_string_value(node);
+	const char *text = jsonnode_string(node, &memory->arena, length);
+	if (text == NULL)
+		memory->failed = true;
+	return text;
+}
+
+const char *event_text_of(struct event_memory *memory, const struct jsonnode *node, size_t *length)
+{
+	if (!jsonnode_is(node, JSONNODE_NUMBER))
+		return event_string_of(memory, node, length);
+	*length = node->length;
+	return node->text;
+}
+
+bool event_is_text(struct event_memory *memory, const struct jsonnode *node, const char *text)
+{
+	size_t length = 0, wanted = strlen(text);
+	const char *found = event_string_of(memory, node, &length);
+	return found != NULL && length == wanted && memcmp(found, text, length) == 0;
 }
 
 static int64_t unit_size(enum schema_unit unit)
@@ -98,28 +115,29 @@ static void write_moment(int64_t moment, struct buffer *out)
 	buffer_printf(out, "\"%s\"", text);
 }
 
-static weir_status write_date(const struct weir_field *field, const json_t *node,
-			      struct buffer *out, struct weir_error *error)
+static weir_status write_date(struct event_memory *memory, const struct weir_field *field,
+			      const struct jsonnode *node, struct buffer *out,
+			      struct weir_error *error)
 {
 	int64_t moment;
-	size_t length = json_string_length(node);
-	const char *text = json_string_value(node);
+	size_t length = 0;
+	const char *text = event_string_of(memory, node, &length);
 	/* Debezium's IsoDate is a date with a zone and no time: "2026-01-01Z". */
 	if (length == 11 && text[10] == 'Z')
 		length = 10;
-	if (!json_is_string(node) || !moment_parse(text, length, &moment, NULL))
+	if (text == NULL || !moment_parse(text, length, &moment, NULL))
 		return wrong_type(field, "a date such as 2026-01-01T10:00:00Z", error);
 	write_moment(moment, out);
 	return WEIR_OK;
 }
 
-static weir_status write_counted(const struct jsondoc *document, const struct weir_field *field,
-				 const json_t *node, enum schema_unit unit, struct buffer *out,
-				 struct weir_error *error)
+static weir_status write_counted(struct event_memory *memory, const struct weir_field *field,
+				 const struct jsonnode *node, enum schema_unit unit,
+				 struct buffer *out, struct weir_error *error)
 {
 	int64_t moment;
 	size_t length = 0;
-	const char *text = event_text_of(document, node, &length);
+	const char *text = event_text_of(memory, node, &length);
 	if (text == NULL || !event_scale(text, length, unit, &moment))
 		return wrong_type(field, "a number that counts time since 1970", error);
 	write_moment(moment, out);
@@ -204,16 +222,17 @@ static bool parse_scale(const char *text, size_t length, long *scale)
 }
 
 /* Bytes in base64 with the scale in the type's parameters, or in the value beside the bytes. */
-static weir_status write_bytes(const struct jsondoc *document, const struct weir_field *field,
-			       const json_t *bytes, const json_t *scale_node, struct buffer *out,
-			       struct weir_error *error)
+static weir_status write_bytes(struct event_memory *memory, const struct weir_field *field,
+			       const struct jsonnode *bytes, const struct jsonnode *scale_node,
+			       struct buffer *out, struct weir_error *error)
 {
 	size_t length = 0;
 	long scale = 0;
-	const char *text = event_text_of(document, scale_node, &length);
-	if ((field != NULL && field->type != WEIR_TYPE_NUMBER) || !json_is_string(bytes) ||
-	    !parse_scale(text, length, &scale) ||
-	    !write_decimal(json_string_value(bytes), json_string_length(bytes), scale, out))
+	const char *text = event_text_of(memory, scale_node, &length);
+	bool scaled = parse_scale(text, length, &scale);
+	text = event_string_of(memory, bytes, &length);
+	if ((field != NULL && field->type != WEIR_TYPE_NUMBER) || text == NULL || !scaled ||
+	    !write_decimal(text, length, scale, out))
 		return wrong_type(field,
 				  field == NULL || field->type == WEIR_TYPE_NUMBER
 					  ? "a decimal: base64 of at most 1024 bytes, and a scale "
@@ -235,27 +254,30 @@ static const struct {
 	{"io.debezium.time.NanoTimestamp", SCHEMA_NANOSECONDS},
 };
 
-static enum schema_unit counted_in(const char *name)
+static enum schema_unit counted_in(struct event_memory *memory, const struct jsonnode *name)
 {
 	for (size_t i = 0; i < sizeof(counted_types) / sizeof(counted_types[0]); i++)
-		if (strcmp(counted_types[i].name, name) == 0)
+		if (event_is_text(memory, name, counted_types[i].name))
 			return counted_types[i].unit;
 	return SCHEMA_AS_IS;
 }
 
-const json_t *event_member_type(const json_t *types, const char *name)
+const struct jsonnode *event_member_type(struct event_memory *memory, const struct jsonnode *types,
+					 const char *name)
 {
-	const json_t *fields = json_object_get(types, "fields");
-	for (size_t i = 0; i < json_array_size(fields) && i < EVENT_MEMBER_LIMIT; i++) {
-		const json_t *type = json_array_get(fields, i);
-		const json_t *field = json_object_get(type, "field");
-		if (json_is_string(field) && strcmp(json_string_value(field), name) == 0)
+	const struct jsonnode *fields = jsonnode_get(types, "fields");
+	size_t left = EVENT_MEMBER_LIMIT;
+	if (!jsonnode_is(fields, JSONNODE_ARRAY))
+		return NULL;
+	for (const struct jsonnode *type = fields->first; type != NULL && left > 0;
+	     type = type->next, left--)
+		if (event_is_text(memory, jsonnode_get(type, "field"), name))
 			return type;
-	}
 	return NULL;
 }
 
-const json_t *event_type_at(const json_t *types, const char *pointer)
+const struct jsonnode *event_type_at(struct event_memory *memory, const struct jsonnode *types,
+				     const char *pointer)
 {
 	char name[JSON_POINTER_LIMIT];
 	while (types != NULL && *pointer == '/') {
@@ -263,72 +285,75 @@ const json_t *event_type_at(const json_t *types, const char *pointer)
 		memcpy(name, pointer, length);
 		name[length] = '\0';
 		pointer += length;
-		const json_t *items = json_object_get(types, "items");
-		types = items != NULL ? items : event_member_type(types, name);
+		const struct jsonnode *items = jsonnode_get(types, "items");
+		types = items != NULL ? items : event_member_type(memory, types, name);
 	}
 	return types;
 }
 
 /* *done: the logical type says what the value is, and it was written. */
-static weir_status write_logical(const struct jsondoc *document, const json_t *node,
-				 const struct weir_field *field, const json_t *type,
+static weir_status write_logical(struct event_memory *memory, const struct jsonnode *node,
+				 const struct weir_field *field, const struct jsonnode *type,
 				 struct buffer *out, bool *done, struct weir_error *error)
 {
-	const char *name = json_string_value(json_object_get(type, "name"));
-	if (name == NULL)
+	const struct jsonnode *name = jsonnode_get(type, "name");
+	if (!jsonnode_is(name, JSONNODE_STRING))
 		return WEIR_OK;
-	enum schema_unit unit = counted_in(name);
+	enum schema_unit unit = counted_in(memory, name);
 	*done = true;
-	if (unit != SCHEMA_AS_IS && json_is_integer(node) &&
+	if (unit != SCHEMA_AS_IS && jsonnode_is(node, JSONNODE_NUMBER) &&
 	    (field == NULL || field->type != WEIR_TYPE_NUMBER))
-		return write_counted(document, field, node, unit, out, error);
-	if (strcmp(name, "org.apache.kafka.connect.data.Decimal") == 0 && json_is_string(node))
-		return write_bytes(document, field, node,
-				   json_object_get(json_object_get(type, "parameters"), "scale"),
-				   out, error);
-	if (strcmp(name, "io.debezium.data.VariableScaleDecimal") == 0 && json_is_object(node))
-		return write_bytes(document, field, json_object_get(node, "value"),
-				   json_object_get(node, "scale"), out, error);
+		return write_counted(memory, field, node, unit, out, error);
+	if (jsonnode_is(node, JSONNODE_STRING) &&
+	    event_is_text(memory, name, "org.apache.kafka.connect.data.Decimal"))
+		return write_bytes(memory, field, node,
+				   jsonnode_get(jsonnode_get(type, "parameters"), "scale"), out,
+				   error);
+	if (jsonnode_is(node, JSONNODE_OBJECT) &&
+	    event_is_text(memory, name, "io.debezium.data.VariableScaleDecimal"))
+		return write_bytes(memory, field, jsonnode_get(node, "value"),
+				   jsonnode_get(node, "scale"), out, error);
 	*done = false;
 	return WEIR_OK;
 }
 
-static weir_status write_number(const struct jsondoc *document, const struct weir_field *field,
-				const json_t *node, struct buffer *out, struct weir_error *error)
+static weir_status write_number(struct event_memory *memory, const struct weir_field *field,
+				const struct jsonnode *node, struct buffer *out,
+				struct weir_error *error)
 {
 	size_t length = 0;
-	const char *text = event_text_of(document, node, &length);
+	const char *text = event_text_of(memory, node, &length);
 	if (text == NULL || !json_is_number_text(text, length))
 		return wrong_type(field, "a number", error);
 	buffer_append(out, text, length);
 	return WEIR_OK;
 }
 
-weir_status event_value_write(const struct jsondoc *document, const json_t *node,
-			      const struct weir_field *field, const json_t *type,
+weir_status event_value_write(struct event_memory *memory, const struct jsonnode *node,
+			      const struct weir_field *field, const struct jsonnode *type,
 			      enum schema_unit unit, struct buffer *out, struct weir_error *error)
 {
 	bool done = false;
 	if (unit != SCHEMA_AS_IS)
-		return write_counted(document, field, node, unit, out, error);
-	weir_status status = write_logical(document, node, field, type, out, &done, error);
+		return write_counted(memory, field, node, unit, out, error);
+	weir_status status = write_logical(memory, node, field, type, out, &done, error);
 	if (status != WEIR_OK || done)
 		return status;
 	switch (field != NULL ? field->type : 0) {
 	case 0:
 		break;
 	case WEIR_TYPE_NUMBER:
-		return write_number(document, field, node, out, error);
+		return write_number(memory, field, node, out, error);
 	case WEIR_TYPE_DATE:
-		return write_date(field, node, out, error);
+		return write_date(memory, field, node, out, error);
 	case WEIR_TYPE_BOOLEAN:
-		if (!json_is_boolean(node))
+		if (node->kind != JSONNODE_TRUE && node->kind != JSONNODE_FALSE)
 			return wrong_type(field, "true or false", error);
 		break;
 	default:
-		if (!json_is_string(node))
+		if (node->kind != JSONNODE_STRING)
 			return wrong_type(field, "a string", error);
 	}
-	jsondoc_canonical(document, node, out);
+	jsonnode_canonical(node, out);
 	return WEIR_OK;
 }

@@ -68,6 +68,8 @@ void jsonout_begin(struct jsonout *json, char bracket); /* '{' or '[' */
 void jsonout_end(struct jsonout *json, char bracket);	/* '}' or ']' */
 void jsonout_name(struct jsonout *json, const char *name);
 void jsonout_string(struct jsonout *json, const char *text, size_t length);
+/* What stands between the quotes of a string: a part of it. */
+void jsonout_escaped(struct jsonout *json, const char *text, size_t length);
 void jsonout_text(struct jsonout *json, const char *text); /* NUL-terminated; NULL writes null */
 void jsonout_integer(struct jsonout *json, int64_t value);
 void jsonout_double(struct jsonout *json, double value, int digits); /* not finite: null */

@@ -103,11 +103,16 @@ static void string_dotnet(struct buffer *out, const char *text, size_t length)
 	}
 }
 
+void jsonout_escaped(struct jsonout *json, const char *text, size_t length)
+{
+	(json->dotnet ? string_dotnet : string_plain)(json->out, text, length);
+}
+
 void jsonout_string(struct jsonout *json, const char *text, size_t length)
 {
 	before_value(json);
 	buffer_append_char(json->out, '"');
-	(json->dotnet ? string_dotnet : string_plain)(json->out, text, length);
+	jsonout_escaped(json, text, length);
 	buffer_append_char(json->out, '"');
 }
 
