@@ -427,7 +427,7 @@ const struct jsonnode *jsonnode_get(const struct jsonnode *node, const char *nam
 static size_t decode_escape(const char *at, const char *end, char bytes[4], size_t *length)
 {
 	static const char names[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
-	int32_t point;
+	int32_t point = 0;
 	if (at[1] != 'u') {
 		bytes[0] = meant[strchr(names, at[1]) - names];
 		*length = 1;
