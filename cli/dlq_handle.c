@@ -79,7 +79,8 @@ static weir_status refuse(struct handling *handling, const struct letter *letter
 	}
 	struct refusal *refusal = &handling->refusals[handling->refused++];
 	letter_address(handling->dlq, letter, refusal->address, sizeof(refusal->address));
-	snprintf(refusal->reason, sizeof(refusal->reason), "%s", reason);
+	snprintf(refusal->reason, sizeof(refusal->reason), "%.*s", (int)sizeof(refusal->reason) - 1,
+		 reason);
 	return WEIR_OK;
 }
 

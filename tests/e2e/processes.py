@@ -139,10 +139,12 @@ def text(string):
 
 class Kafka(Process):
     """One Apache Kafka broker (KRaft) on a free port; its data survive kill and start. What is changed in
-    `properties` counts from the next start. listeners: names of more of them, each with its protocol
-    (SASL_SSL); their ports are in `ports`. node, voters (node: port) and cluster: one of several."""
+    `properties` counts from the next start. brief: it starts sooner and never becomes fast. listeners: names
+    of more of them, each with its protocol (SASL_SSL); their ports are in `ports`. node, voters (node: port)
+    and cluster: one of several."""
 
-    def __init__(self, folder, heap="256m", node=1, voters=None, cluster=None, listeners=None, **properties):
+    def __init__(self, folder, heap="256m", brief=True, node=1, voters=None, cluster=None, listeners=None,
+                 **properties):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.node, voters = node, voters or {node: free_port()}
@@ -163,7 +165,8 @@ class Kafka(Process):
             # a killed broker is taken back when its old session has timed out
             "broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 300, "log.cleaner.backoff.ms": 200, "auto.create.topics.enable": "false",
             **{name.replace("__", "."): value for name, value in properties.items()}}
-        self.java = ["java", f"-Xms{heap}", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-cp", f"{KAFKA_JARS}/*"]
+        self.java = ["java", f"-Xms{heap}", f"-Xmx{heap}", *(["-XX:TieredStopAtLevel=1"] if brief else []),
+                     "-cp", f"{KAFKA_JARS}/*"]
         self.format(cluster or self.new_cluster())
         super().__init__("kafka", self.java + ["kafka.Kafka", self.write_properties()], self.folder)
 
@@ -288,9 +291,9 @@ class Kafka(Process):
 
 class OpenSearch(Process):
     """One OpenSearch node on a free port, or on the given one; its data survive kill and start. brief: it
-    starts sooner and never becomes fast."""
+    starts sooner and never becomes fast. java: more options of the JVM; classes: more of its class path."""
 
-    def __init__(self, folder, heap="512m", port=None, brief=True, **settings):
+    def __init__(self, folder, heap="512m", port=None, brief=True, java=(), classes=(), **settings):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
@@ -298,7 +301,8 @@ class OpenSearch(Process):
         settings = {"transport.port": free_port(), **{k.replace("__", "."): v for k, v in settings.items()}}
         super().__init__("opensearch", [
             (OPENSEARCH / "java").read_text(), f"-Xms{heap}", f"-Xmx{heap}",
-            *(["-XX:TieredStopAtLevel=1"] if brief else []), "-cp", f"{OPENSEARCH / 'classes'}:{OPENSEARCH / 'lib'}/*", "OpenSearchNode",
+            *(["-XX:TieredStopAtLevel=1"] if brief else []), *java,
+            "-cp", ":".join(map(str, [*classes, OPENSEARCH / "classes", OPENSEARCH / "lib" / "*"])), "OpenSearchNode",
             self.folder / "node", self.port, *(f"{k}={v}" for k, v in settings.items())], self.folder)
 
     def start(self):

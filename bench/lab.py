@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""What a run of the bench has: a broker, the topics that are full already, a node, indexes that a suite left for the
+next. Everything is made when it is first asked for, and only the contender that is measured runs."""
+import contextlib
+import itertools
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+
+import contenders
+import processes
+from load import CACHE, CREATED, LATER, UPDATED, produce
+from measures import measure_load, until
+from processes import BUILD, ROOT
+from usage import Watch
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+class Lab:
+    def __init__(self, options, load):
+        self.options, self.load = options, load
+        self.stack = contextlib.ExitStack()
+        self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(dir=os.environ.get("WEIR_BENCH_DIR"))))
+        self.numbers = itertools.count(1)
+        self.topics, self.left = {}, {}
+        self.running_broker = self.running_node = None
+        self.sent = itertools.count(options.growth + options.events)  # numbers of events that are in no load
+
+    def close(self):
+        for each in self.left.values():
+            each.stop()
+        self.stack.close()
+
+    @property
+    def kafka(self):
+        if self.running_broker is None:
+            self.running_broker = processes.Kafka(self.folder / "kafka", heap="512m", brief=False).start()
+            self.stack.callback(self.running_broker.stop)
+            self.running_broker.create_topics(["none", "events.dlq"], 1)
+        return self.running_broker
+
+    def topic(self, count, name=None):
+        """A topic with the load's first `count` creates; the same one for everybody, unless it has a name."""
+        name = name or f"load-{count}"
+        if name not in self.topics:
+            self.kafka.create_topics([name], contenders.PARTITIONS)
+            watch = Watch({})
+            self.topics[name] = produce(self.kafka, name, self.load.messages(count))
+            say(f"{count:,} events are in Kafka ({watch.seconds():.0f} s)")
+        return name
+
+    def node(self):
+        """An OpenSearch node that has been warmed: one that has just started does everything at half its speed."""
+        if self.running_node is None:
+            jars = [f"{CACHE / 'pull'}/*"] + [str(jar) for name in ("kafka-clients", "lz4-java", "snappy-java", "zstd-jni", "slf4j-api")
+                                            for jar in processes.KAFKA_JARS.glob(f"{name}-*.jar")]
+            self.running_node = processes.OpenSearch(
+                self.folder / "node", heap="1g", brief=False, classes=[CACHE / "classes", *jars],
+                java=["--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"],
+                **({"plugins": "org.opensearch.plugin.kafka.KafkaPlugin"} if (CACHE / "pull").exists() else {})).start()
+            self.stack.callback(self.running_node.stop)
+            count = self.options.events // 2
+            for kind in (contenders.Plain, *([contenders.Pull] if (CACHE / "pull").exists() else [])):
+                contender = self.peer(kind, count)
+                measure_load(contender, self.kafka, count)
+                contender.stop()
+            say("the node is warm")
+        return self.running_node
+
+    def name(self, what):
+        return f"{what}-{next(self.numbers)}"
+
+    def weir(self, plugin, count):
+        """Weir with an engine, before its start; its load is in Kafka."""
+        name = self.name(plugin)
+        return contenders.Weir(self.folder / name, name, self.kafka, plugin, self.topic(count),
+                               self.node() if plugin == "opensearch" else None)
+
+    def peer(self, kind, count):
+        name = self.name(kind.__name__.lower())
+        node = self.running_node or self.node()
+        return kind(self.folder / name, name, self.kafka, node, self.topic(count, f"{name}-load"))
+
+    def keep(self, contender, count, use):
+        """Stops a contender whose index another suite can use."""
+        contender.stop()
+        self.left[contender.name, count, use] = contender
+
+    def take(self, plugin, count, *uses):
+        """A running Weir on an index that a suite left for one of these uses, or on a new one."""
+        for use in uses:
+            if (plugin, count, use) in self.left:
+                contender = self.left.pop((plugin, count, use))
+                contender.start()
+                break
+        else:
+            contender = self.weir(plugin, count)
+            contender.start()
+        watch = Watch(contender.daemons)
+        until(contender, watch, count)
+        watch.settle()
+        return contender
+
+    def fresh_numbers(self, count):
+        """Numbers of events that nobody has seen yet; returns the first."""
+        first = next(self.sent)
+        self.sent = itertools.count(first + count)
+        return first
+
+    def send_more(self, contender, creates, updates, old, mark):
+        """Sends new events and, evenly among them, changes of events of the first `old`; returns how many were changed."""
+        first, total = self.fresh_numbers(creates), creates + updates
+        changed = {}
+
+        def messages():
+            done = 0
+            for number in range(total):
+                if (number + 1) * updates // total > done:
+                    old_one = (done * 2654435761 + 97) % old
+                    changed[old_one] = True
+                    yield UPDATED, LATER + number, self.load.updated(old_one, mark)
+                    done += 1
+                else:
+                    yield CREATED, 1, self.load.created(first + number - done)
+        produce(self.kafka, contender.more, messages())
+        return len(changed)
+
+
+def first_line(*command):
+    with contextlib.suppress(OSError):
+        done = subprocess.run(command, capture_output=True, text=True)
+        return (done.stdout or done.stderr).strip().split("\n")[0]
+    return None
+
+
+def jar_version(folder, name):
+    return next((found[1] for path in sorted(folder.glob("*.jar")) if (found := re.fullmatch(name + r"-(\d[\d.]*)\.jar", path.name))), None)
+
+
+def machine():
+    """What the figures hang on: the machine, and the version of everything that took part."""
+    model = re.search(r"model name\s+: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    memory = int(re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) // 1048576
+    commit = first_line("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")
+    changed = first_line("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+    lock = (ROOT / "plugins" / "tantivy" / "Cargo.lock").read_text()
+    versions = {
+        "weir": f"{commit}{' with changes' if changed else ''}",
+        "Kafka": jar_version(processes.KAFKA_JARS, "kafka-clients"),
+        "Xapian": first_line("pkg-config", "--modversion", "xapian-core"),
+        "tantivy": re.search(r'name = "tantivy"\nversion = "([^"]+)"', lock)[1],
+        "SQLite": first_line("pkg-config", "--modversion", "sqlite3"),
+        "OpenSearch": jar_version(processes.OPENSEARCH / "lib", "opensearch"),
+        "librdkafka": first_line("pkg-config", "--modversion", "rdkafka"),
+        "Java of Kafka": first_line("java", "-version"),
+        "Python": platform.python_version(), "Linux": platform.release()}
+    return {"machine": f"{os.cpu_count()} cores of {model[1] if model else platform.machine()}, {memory} GiB",
+            "versions": {name: version for name, version in versions.items() if version}, "build": BUILD.name}

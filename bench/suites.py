@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+"""The suites. Each takes a Lab and a Results; the first sentence of its docstring is its help."""
+import json
+import time
+
+import contenders
+import processes
+import requests
+from lab import say
+from load import CACHE, questions
+from measures import (fsyncs_per_second, measure_freshness, measure_load, measure_search, medians, memory_figures,
+                      rate_between, refused, until, wrk)
+from usage import Watch
+
+SHARE = 5  # of the messages of the update runs, one in 5 changes an old event
+FEW = ("one term", "two terms", "phrase", "prefix", "filter, range, sort")
+
+
+def engines(lab):
+    """The engines to measure that are in this build; says which are not."""
+    for plugin in lab.options.engines:
+        missing = processes.plugin_missing(plugin)
+        if missing:
+            say(f"{plugin} is left out: {missing}")
+        else:
+            yield plugin
+
+
+def ingest(lab, results):
+    """The whole load from waiting messages to searchable, several times, for each engine; then with one message in
+    five a change of an old event; and the pipeline with no engine at all."""
+    count = lab.options.events
+    lab.topic(count)
+    results.add("null", "load", count, null_engine(lab, count))
+    for plugin in engines(lab):
+        runs = []
+        for left in range(lab.options.repeat - 1, -1, -1):
+            contender = lab.weir(plugin, count)
+            figures, curves = measure_load(contender, lab.kafka, count)
+            runs.append(figures)
+            say(f"{plugin}: {figures['events_per_second']:,.0f} events/s, {figures['cpu_us_per_event']:.0f} us each")
+            if left == 0:
+                lab.keep(contender, count, "untouched")
+            elif left == 1:
+                lab.keep(contender, count, "to change")
+            else:
+                contender.stop()
+        figures, spread = medians(runs)
+        results.add(plugin, "load", count, figures, spread, curves)
+        contender = lab.take(plugin, count, "to change")
+        results.add(plugin, "updates", count, measure_updates(lab, contender, count))
+        lab.keep(contender, count, "changed")
+
+
+def null_engine(lab, count):
+    """What the indexer could do at most."""
+    contender = lab.weir("null", count)
+    indexer = contender.system.indexer
+    watch = Watch({"indexer": indexer})
+    indexer.start()
+    processes.wait_for(indexer.alive, "indexer")
+
+    def read():
+        positions = requests.get(f"{indexer.url}/api/ingest/positions", timeout=5).json()["positions"]
+        return sum(each["position"] or 0 for each in positions)
+    processes.wait_for(lambda: read() >= count, "the null engine", 300)
+    figures = {"events_per_second": count / watch.seconds(), "cpu_us_per_event": sum(watch.cpu().values()) * 1e6 / count}
+    indexer.stop()
+    return figures
+
+
+def measure_updates(lab, contender, count):
+    """New events alone, new events with changes of old ones among them, new events alone: what the middle one costs
+    over the mean of the others, so that it does not count that the index grows meanwhile."""
+    many, runs = count // 4, []
+    for turn, updates in enumerate((0, many // SHARE, 0)):
+        mark, before = f"bench-{turn}", contender.total()
+        contender.system.indexer.stop()
+        changed = lab.send_more(contender, many - updates, updates, count, mark)
+        watch = Watch({"indexer": contender.system.indexer, "searchd": contender.system.searchd})
+        contender.system.indexer.start()
+        until(contender, watch, before + many - updates)
+        if changed:
+            until(contender, watch, changed, updatedBy=mark)
+        seconds = watch.seconds()
+        watch.settle()
+        runs.append({"seconds": seconds, "cpu": sum(watch.cpu().values()), "written": watch.bytes_written()[1]})
+    figures = {f"{name}_ratio": runs[1][name] * 2 / (runs[0][name] + runs[2][name]) for name in ("seconds", "cpu", "written")}
+    say(f"{contender.name}: a fifth updates costs {figures['cpu_ratio']:.2f} x the CPU, {figures['seconds_ratio']:.2f} x the time")
+    return {**figures, "cpu_us_per_message": runs[1]["cpu"] * 1e6 / many, "cpu_us_per_message_plain": runs[0]["cpu"] * 1e6 / many}
+
+
+def freshness(lab, results):
+    """How long after Kafka's acknowledgement a search finds an event, at steady rates, on an index of the whole load."""
+    for plugin in engines(lab):
+        contender = lab.take(plugin, lab.options.events, "changed")
+        fresh_at_rates(lab, results, contender, lab.options.events)
+        contender.stop()
+
+
+def fresh_at_rates(lab, results, contender, count):
+    for rate in lab.options.rates:
+        start = lab.fresh_numbers(rate * (lab.options.fresh_seconds + 2))
+        figures, curves = measure_freshness(contender, lab.kafka, lab.load, start, rate, lab.options.fresh_seconds)
+        results.add(contender.name, f"{rate}/s", count, figures, curves=curves)
+        say(f"{contender.name} at {rate:,}/s: p50 {figures['p50_ms']:.0f}, p99 {figures['p99_ms']:.0f} ms")
+
+
+def growth(lab, results):
+    """From nothing to the large index without a pause, for each engine: speed over size, memory, bytes written."""
+    count = lab.options.growth
+    lab.topic(count)
+    for plugin in engines(lab):
+        contender = lab.weir(plugin, count)
+        figures, curves = measure_load(contender, lab.kafka, count)
+        results.add(plugin, "load", count, figures, curves=curves)
+        say(f"{plugin} to {count:,}: {figures['events_per_second']:,.0f} events/s, {figures['pss_mib']:.0f} MiB, "
+            f"{figures['write_bytes_per_event']:,.0f} bytes written an event")
+        lab.keep(contender, count, "untouched")
+
+
+def search(lab, results):
+    """Latency over one connection and queries/s over eight, by kind of question, at both sizes."""
+    asked = questions(lab.load)
+    for count in dict.fromkeys((lab.options.events, lab.options.growth)):
+        for plugin in engines(lab):
+            contender = lab.take(plugin, count, "untouched")
+            search_kinds(lab, results, contender, asked, count)
+            contender.stop()
+
+
+def search_kinds(lab, results, contender, asked, count):
+    for kind, several in asked.items():
+        lines = [contender.search.line(each) for each in several]
+        why = refused(contender.search.url, lines[0])
+        if why:
+            say(f"{contender.name}: {kind}: {why}")
+            results.add(contender.name, kind, count, absent=why)
+            continue
+        figures, spread = measure_search(contender.search, lines, lab.options.seconds, lab.options.repeat)
+        results.add(contender.name, kind, count, figures, spread)
+        say(f"{contender.name} at {count:,}, {kind}: p50 {figures['p50_ms']:.2f}, p99 {figures['p99_ms']:.1f} ms, "
+            f"{figures['queries_per_second']:,.0f}/s" + (f", {figures['bad']} BAD" if figures["bad"] else ""))
+
+
+def rest(lab, results):
+    """Creates over REST, each on disk when it is answered: one by one and by the batch call; beside them what the disk does bare."""
+    bodies = [json.dumps({name: event[name] for name in ("title", "description", "category", "location", "city", "country",
+                                                         "price", "startDate", "endDate") if event.get(name) is not None})
+              for event in lab.load.events[:20000] if event.get("title")]
+    name = lab.name("rest")
+    system = processes.System(lab.folder / name, own_topics(lab).brokers).start()
+    lines = [f"POST /api/v1/events application/json {body}" for body in bodies[:2000]]
+    wrk(system.eventd.url, lines, 32, 1)
+    watch = Watch({"eventd": system.eventd})
+    single, disk, batch = [], [], []
+    for _ in range(lab.options.repeat):
+        disk.append({"fdatasyncs_per_second": fsyncs_per_second(system.folder)})
+        run = wrk(system.eventd.url, lines, 32, lab.options.seconds)
+        single.append({"creates_per_second": run["per_second"], "p50_ms": run["p50_ms"], "p99_ms": run["p99_ms"], "bad": run["bad"]})
+        batch.append(measure_batch(system, bodies))
+    results.add("disk", "bare", 0, *medians(disk))
+    results.add("eventd", "single", 0, *medians(single))
+    watch.look()
+    figures, spread = medians(batch)
+    results.add("eventd", "batch", 0, {**figures, **memory_figures(watch)}, spread)
+    say(f"REST: {medians(single)[0]['creates_per_second']:,.0f} creates/s, by the batch call {figures['creates_per_second']:,.0f}/s")
+    system.kill()
+
+
+def own_topics(lab):
+    """The broker, with the topics of the schema that Weir comes with."""
+    known = lab.kafka.admin().list_topics(timeout=10).topics
+    missing = [topic for topic in processes.TOPICS if topic not in known]
+    if missing:
+        lab.kafka.create_topics(missing)
+    return lab.kafka
+
+
+def measure_batch(system, bodies):
+    began, created = time.monotonic(), 0
+    with requests.Session() as session:
+        for start in range(0, len(bodies), 1000):
+            answer = session.post(f"{system.eventd.url}/api/v1/events/batch", data="\n".join(bodies[start:start + 1000]).encode(),
+                                  timeout=60, headers={"Content-Type": "application/x-ndjson"})
+            created += answer.text.count('"status":201')
+    return {"creates_per_second": created / (time.monotonic() - began), "refused": len(bodies) - created}
+
+
+def peers(lab, results):
+    """The same load through ordinary ways from Kafka into OpenSearch: load, searches, freshness."""
+    missing = processes.opensearch_missing()
+    if missing:
+        raise RuntimeError(missing)
+    kinds = [contenders.Plain]
+    if (CACHE / "pull").exists():
+        kinds.append(contenders.Pull)
+    else:
+        say("pull-based ingestion is left out: its jar could not be had")
+    asked, count = questions(lab.load), lab.options.events
+    lab.node()
+    for kind in kinds:
+        contender = lab.peer(kind, count)
+        figures, curves = measure_load(contender, lab.kafka, count)
+        results.add(contender.name, "load", count, figures, curves=curves)
+        say(f"{contender.name}: {figures['events_per_second']:,.0f} events/s, {figures['cpu_us_per_event']:.0f} us each")
+        search_kinds(lab, results, contender, asked, count)
+        contender.be_fresh()
+        fresh_at_rates(lab, results, contender, count)
+        contender.stop()
+
+
+def backends(lab, results):
+    """Every backend and the plain consumer side by side on the events as they are, for docs/backends.md."""
+    count, asked = min(lab.options.events, len(lab.load.events)), questions(lab.load)
+    nodes = [] if processes.opensearch_missing() else ["opensearch", "plain consumer"]
+    for plugin in [each for each in contenders.EMBEDDED if not processes.plugin_missing(each)] + nodes:
+        contender = lab.peer(contenders.Plain, count) if plugin == "plain consumer" else lab.weir(plugin, count)
+        figures, _ = measure_load(contender, lab.kafka, count)
+        results.add(contender.name, "load", count, figures)
+        say(f"{contender.name}: {figures['events_per_second']:,.0f} events/s")
+        for kind in FEW:
+            lines = [contender.search.line(each) for each in asked[kind]]
+            figures, spread = measure_search(contender.search, lines, lab.options.seconds, 1)
+            results.add(contender.name, kind, count, figures, spread)
+        if plugin == "plain consumer":
+            contender.be_fresh()
+        rate = 1000
+        start = lab.fresh_numbers(rate * (lab.options.fresh_seconds + 2))
+        results.add(contender.name, f"{rate}/s", count,
+                    *measure_freshness(contender, lab.kafka, lab.load, start, rate, min(20, lab.options.fresh_seconds))[:1])
+        contender.stop()
+
+
+# In the order in which they leave each other indexes.
+SUITES = {each.__name__: each for each in (ingest, freshness, growth, search, rest, peers, backends)}
