@@ -248,9 +248,11 @@ static struct weir_operations operations = {
 	.scan = session_scan,
 	.session_positions = session_positions,
 	.scan_states = session_scan_states,
+	.facets = session_facets,
 };
 
 WEIR_BACKEND("opensearch", "0.1.0", "MIT AND curl",
 	     "OpenSearch: an index on a cluster of nodes, for more than one machine",
-	     WEIR_THREADS_PER_SESSION, WEIR_CAN_SEARCH | WEIR_CAN_SHARE | WEIR_CAN_SCAN_STATES,
-	     parameters, operations)
+	     WEIR_THREADS_PER_SESSION,
+	     WEIR_CAN_SEARCH | WEIR_CAN_SHARE | WEIR_CAN_SCAN_STATES | WEIR_CAN_FACET, parameters,
+	     operations)

@@ -13,6 +13,7 @@ void document_writer_finish(struct document_writer *writer)
 	text_finish(&writer->words);
 	text_finish(&writer->stems);
 	text_finish(&writer->exact);
+	text_finish(&writer->whole);
 	text_finish(&writer->value);
 	text_finish(&writer->sort);
 	text_finish(&writer->scratch);
@@ -108,6 +109,13 @@ static void add_exact(struct document_writer *writer, const struct field *field,
 	text_from_keyword(&writer->scratch, value->text, value->text_length);
 	text_quote(&writer->exact, writer->scratch.data, writer->scratch.length);
 	writer->exact.failed = writer->exact.failed || writer->scratch.failed;
+	if (!field_has_facet(field) || text_keyword_is_whole(value->text_length))
+		return;
+	text_clear(&writer->scratch);
+	text_from_bytes(&writer->scratch, value->text, value->text_length);
+	begin_member(&writer->whole, field);
+	text_quote(&writer->whole, writer->scratch.data, writer->scratch.length);
+	writer->whole.failed = writer->whole.failed || writer->scratch.failed;
 }
 
 /* OpenSearch puts documents without a number at the end by giving them the last number there is;
@@ -193,6 +201,7 @@ bool document_write(struct document_writer *writer, const struct fields *fields,
 	text_clear(&writer->words);
 	text_clear(&writer->stems);
 	text_clear(&writer->exact);
+	text_clear(&writer->whole);
 	text_clear(&writer->value);
 	text_clear(&writer->sort);
 	add_head(writer, document, out);
@@ -203,6 +212,7 @@ bool document_write(struct document_writer *writer, const struct fields *fields,
 	add_group(out, "words", &writer->words);
 	add_group(out, "stems", &writer->stems);
 	add_group(out, "exact", &writer->exact);
+	add_group(out, "long", &writer->whole);
 	add_group(out, "value", &writer->value);
 	add_group(out, "sort", &writer->sort);
 	text_add(out, "}\n");

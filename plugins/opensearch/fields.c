@@ -55,10 +55,19 @@ bool field_has_words(const struct field *field)
 	return field->type == WEIR_TYPE_TEXT || field->type == WEIR_TYPE_KEYWORD;
 }
 
+static bool is_whole(const struct field *field)
+{
+	return field->type == WEIR_TYPE_KEYWORD || field->type == WEIR_TYPE_BOOLEAN;
+}
+
 bool field_has_exact(const struct field *field)
 {
-	return (field->type == WEIR_TYPE_KEYWORD || field->type == WEIR_TYPE_BOOLEAN) &&
-	       (field->flags & WEIR_FIELD_FILTER) != 0;
+	return is_whole(field) && (field->flags & (WEIR_FIELD_FILTER | WEIR_FIELD_FACET)) != 0;
+}
+
+bool field_has_facet(const struct field *field)
+{
+	return is_whole(field) && (field->flags & WEIR_FIELD_FACET) != 0;
 }
 
 bool field_has_value(const struct field *field)
@@ -77,12 +86,6 @@ static bool has_stems(const struct field *field)
 	return field->language != NULL;
 }
 
-/* Terms alone, for filters: neither order nor score is asked of them. */
-static json_t *map_terms(void)
-{
-	return json_pack("{s:s, s:b, s:b}", "type", "keyword", "doc_values", 0, "norms", 0);
-}
-
 /* Words come split: a token is what stands between spaces, and nothing changes it. */
 static json_t *map_words(const struct field *field)
 {
@@ -98,10 +101,11 @@ static json_t *map_stems(const struct field *field)
 			 "index_options", "freqs");
 }
 
+/* Terms alone, for filters: neither order nor score is asked of them; columns only to count. */
 static json_t *map_exact(const struct field *field)
 {
-	(void)field;
-	return map_terms();
+	return json_pack("{s:s, s:b, s:b}", "type", "keyword", "doc_values", field_has_facet(field),
+			 "norms", 0);
 }
 
 static json_t *map_value(const struct field *field)
@@ -146,14 +150,15 @@ static json_t *map_group(const struct fields *fields, const struct group *group)
 
 json_t *fields_mapping(const struct fields *fields)
 {
-	json_t *properties = json_pack(
-		"{s:{s:s}, s:{s:s}, s:{s:s, s:b}, s:{s:s, s:b}, s:{s:s}, s:{s:s, s:b}}", /**/
-		"id", "type", "keyword",						 /**/
-		"kind", "type", "keyword",						 /**/
-		"version", "type", "long", "index", 0,					 /**/
-		"applied_at", "type", "long", "doc_values", 0,				 /**/
-		"state", "type", "binary",						 /**/
-		"head", "type", "object", "enabled", 0);
+	json_t *properties = json_pack("{s:{s:s}, s:{s:s}, s:{s:s, s:b}, s:{s:s, s:b}, s:{s:s}, "
+				       "s:{s:s, s:b}, s:{s:s, s:b}}",		      /**/
+				       "id", "type", "keyword",			      /**/
+				       "kind", "type", "keyword",		      /**/
+				       "version", "type", "long", "index", 0,	      /**/
+				       "applied_at", "type", "long", "doc_values", 0, /**/
+				       "state", "type", "binary",		      /**/
+				       "long", "type", "object", "enabled", 0,	      /**/
+				       "head", "type", "object", "enabled", 0);
 	bool good = properties != NULL;
 	for (size_t i = 0; i < GROUP_COUNT && good; i++)
 		good = json_object_set_new(properties, groups[i].name,
@@ -162,7 +167,7 @@ json_t *fields_mapping(const struct fields *fields)
 		json_decref(properties);
 		return NULL;
 	}
-	return json_pack("{s:s, s:{s:[s, s, s, s, s, s]}, s:o}", "dynamic", "strict", "_source",
-			 "includes", "id", "kind", "version", "applied_at", "state", "head",
+	return json_pack("{s:s, s:{s:[s, s, s, s, s, s, s]}, s:o}", "dynamic", "strict", "_source",
+			 "includes", "id", "kind", "version", "applied_at", "state", "long", "head",
 			 "properties", properties);
 }

@@ -8,10 +8,11 @@
  *   words.<field>   the words as typed, with spaces between
  *   stems.<field>   their stems, where the field has a language
  *   exact.<field>   a keyword's or boolean's value as one term
+ *   long.<field>    a keyword to count whose term is a hash: the value, not indexed
  *   value.<field>   a number or date as a whole number, to filter by
  *   sort.<field>    what to sort by
  *
- * Of these only the first five are kept as they came (_source); the others are only indexed. */
+ * Of these the first five and long are kept as they came (_source); the others are only indexed. */
 #ifndef FIELDS_H
 #define FIELDS_H
 
@@ -44,6 +45,7 @@ void fields_finish(struct fields *fields); /* also half-made ones */
 
 bool field_has_words(const struct field *field);
 bool field_has_exact(const struct field *field);
+bool field_has_facet(const struct field *field);
 bool field_has_value(const struct field *field);
 bool field_has_sort(const struct field *field);
 
@@ -52,7 +54,7 @@ json_t *fields_mapping(const struct fields *fields);
 
 /* A document as one line of JSON. Scratch texts are kept from one document to the next. */
 struct document_writer {
-	struct text words, stems, exact, value, sort; /* members of an object each */
+	struct text words, stems, exact, whole, value, sort; /* members of an object each */
 	struct text scratch;
 };
 void document_writer_finish(struct document_writer *writer);

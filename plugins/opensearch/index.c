@@ -7,7 +7,7 @@
 #include "error.h"
 #include "instance.h"
 
-#define FORMAT 1
+#define FORMAT 2
 #define OLDEST_MAJOR 2
 #define OLDEST_MINOR 4 /* the first with points in time */
 

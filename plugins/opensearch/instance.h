@@ -121,6 +121,10 @@ weir_status session_ask(weir_session *session, json_t *request, struct answer *a
 			struct weir_error *error);
 
 /* search.c */
+bool session_is_cancelled(const struct weir_session *session);
+weir_status session_cancelled(struct weir_error *error);
+/* A document that is not as we write them. */
+weir_status session_damaged(const struct weir_session *session, struct weir_error *error);
 weir_status session_search(weir_session *session, const struct weir_search *search,
 			   weir_on_hit on_hit, void *context, struct weir_search_result *result,
 			   struct weir_error *error);
@@ -131,5 +135,9 @@ weir_status session_scan(weir_session *session, const char *from, size_t from_le
 weir_status session_scan_states(weir_session *session, const char *from, size_t from_length,
 				weir_on_scan_state on_state, void *context,
 				struct weir_error *error);
+
+/* facets.c */
+weir_status session_facets(weir_session *session, const struct weir_facets *wanted,
+			   weir_on_facet on_facet, void *context, struct weir_error *error);
 
 #endif

@@ -13,17 +13,17 @@
 #define PAGE 500       /* hits of one request with their states */
 #define PAGE_GROWTH 32 /* from one to the next, in a scan */
 
-static weir_status cancelled(struct weir_error *error)
+weir_status session_cancelled(struct weir_error *error)
 {
 	return error_set(error, WEIR_RETRY, "opensearch: the search was cancelled");
 }
 
-static bool is_cancelled(const struct weir_session *session)
+bool session_is_cancelled(const struct weir_session *session)
 {
 	return session->host->cancelled(session->host->context) != 0;
 }
 
-static weir_status damaged(const struct weir_session *session, struct weir_error *error)
+weir_status session_damaged(const struct weir_session *session, struct weir_error *error)
 {
 	return error_set(error, WEIR_FATAL,
 			 "opensearch: a document of the index %.200s cannot be read: somebody else "
@@ -56,7 +56,7 @@ struct searching {
 	size_t skip, left;    /* hits to pass over, and to hand out */
 	size_t page;
 	uint64_t total;
-	bool has_total, stopped, over;
+	bool has_total, total_is_lower_bound, stopped, over;
 	weir_on_hit on_hit;
 	void *context;
 };
@@ -99,6 +99,14 @@ static weir_status make_sort(struct searching *searching, const struct weir_sear
 	return good ? WEIR_OK : error_no_memory(error);
 }
 
+/* Counting to the end keeps OpenSearch from passing over what cannot be among the hits. */
+static json_t *total_to_track(const struct searching *searching)
+{
+	if (searching->has_total)
+		return json_false();
+	return searching->left > 0 ? json_integer(WEIR_TOTAL_EXACT) : json_true();
+}
+
 /* The next request: passes over without looking, or brings a page of hits. */
 static json_t *next_request(const struct searching *searching, size_t *size, bool *passing)
 {
@@ -110,9 +118,9 @@ static json_t *next_request(const struct searching *searching, size_t *size, boo
 	if (*size > (far ? WINDOW : searching->page))
 		*size = far ? WINDOW : searching->page;
 	json_t *request =
-		json_pack("{s:O, s:O, s:I, s:I, s:b, s:b}", "query", searching->query, "sort",
+		json_pack("{s:O, s:O, s:I, s:I, s:b, s:o}", "query", searching->query, "sort",
 			  searching->sort, "from", (json_int_t)from, "size", (json_int_t)*size,
-			  "_source", !far, "track_total_hits", !searching->has_total);
+			  "_source", !far, "track_total_hits", total_to_track(searching));
 	if (request != NULL && searching->after != NULL &&
 	    json_object_set(request, "search_after", searching->after) != 0) {
 		json_decref(request);
@@ -129,10 +137,10 @@ static weir_status hand_out(struct searching *searching, const json_t *hits,
 		const json_t *hit = json_array_get(hits, i);
 		struct weir_session *session = searching->session;
 		struct weir_hit out = {.score = json_number_value(json_object_get(hit, "_score"))};
-		if (is_cancelled(session))
-			return cancelled(error);
+		if (session_is_cancelled(session))
+			return session_cancelled(error);
 		if (!read_hit(session, hit, &out.version))
-			return damaged(session, error);
+			return session_damaged(session, error);
 		out.id = session->id.data;
 		out.id_length = session->id.length;
 		out.state = session->state.data != NULL ? session->state.data : "";
@@ -142,6 +150,14 @@ static weir_status hand_out(struct searching *searching, const json_t *hits,
 	return WEIR_OK;
 }
 
+static void take_total(struct searching *searching, const json_t *total)
+{
+	const char *relation = json_string_value(json_object_get(total, "relation"));
+	searching->total = (uint64_t)json_integer_value(json_object_get(total, "value"));
+	searching->total_is_lower_bound = relation != NULL && strcmp(relation, "gte") == 0;
+	searching->has_total = true;
+}
+
 static weir_status take_answer(struct searching *searching, const struct answer *answer,
 			       size_t size, bool passing, struct weir_error *error)
 {
@@ -149,9 +165,7 @@ static weir_status take_answer(struct searching *searching, const struct answer 
 	const json_t *list = json_object_get(hits, "hits");
 	size_t count = json_array_size(list);
 	if (!searching->has_total)
-		searching->total = (uint64_t)json_integer_value(
-			json_object_get(json_object_get(hits, "total"), "value"));
-	searching->has_total = true;
+		take_total(searching, json_object_get(hits, "total"));
 	weir_status status = passing ? WEIR_OK : hand_out(searching, list, error);
 	if (count > 0) {
 		json_decref(searching->after);
@@ -170,8 +184,8 @@ static weir_status run(struct searching *searching, struct weir_error *error)
 		size_t size;
 		bool passing;
 		struct answer answer;
-		if (is_cancelled(searching->session))
-			return cancelled(error);
+		if (session_is_cancelled(searching->session))
+			return session_cancelled(error);
 		json_t *request = next_request(searching, &size, &passing);
 		weir_status status = session_ask(searching->session, request, &answer, error);
 		if (status != WEIR_OK)
@@ -179,12 +193,12 @@ static weir_status run(struct searching *searching, struct weir_error *error)
 		if (answer.too_large) {
 			answer_finish(&answer);
 			if (searching->page == 1)
-				return damaged(searching->session, error);
+				return session_damaged(searching->session, error);
 			searching->page /= 2;
 			continue;
 		}
-		status = is_cancelled(searching->session)
-				 ? cancelled(error)
+		status = session_is_cancelled(searching->session)
+				 ? session_cancelled(error)
 				 : take_answer(searching, &answer, size, passing, error);
 		answer_finish(&answer);
 		if (status != WEIR_OK)
@@ -216,7 +230,8 @@ weir_status session_search(weir_session *session, const struct weir_search *sear
 	json_decref(searching.sort);
 	json_decref(searching.after);
 	if (status == WEIR_OK)
-		*result = (struct weir_search_result){.total = searching.total};
+		*result = (struct weir_search_result){searching.total,
+						      searching.total_is_lower_bound};
 	return status;
 }
 
@@ -238,7 +253,8 @@ weir_status session_get(weir_session *session, const char *id, size_t id_length,
 		return status;
 	const json_t *hits = json_object_get(json_object_get(answer.json, "hits"), "hits");
 	struct searching searching = {.session = session, .on_hit = on_hit, .context = context};
-	status = answer.too_large ? damaged(session, error) : hand_out(&searching, hits, error);
+	status = answer.too_large ? session_damaged(session, error)
+				  : hand_out(&searching, hits, error);
 	answer_finish(&answer);
 	return status;
 }
@@ -319,10 +335,10 @@ static weir_status scan_page(struct scanning *scanning, const json_t *hits,
 {
 	size_t count = json_array_size(hits);
 	for (size_t i = 0; i < count && !scanning->stopped; i++) {
-		if (is_cancelled(scanning->session))
-			return cancelled(error);
+		if (session_is_cancelled(scanning->session))
+			return session_cancelled(error);
 		if (!scan_hit(scanning, json_array_get(hits, i)))
-			return damaged(scanning->session, error);
+			return session_damaged(scanning->session, error);
 	}
 	if (count > 0) {
 		json_decref(scanning->after);
@@ -343,8 +359,8 @@ static weir_status scan(struct scanning *scanning, const char *from, size_t from
 	weir_status status = WEIR_OK;
 	while (status == WEIR_OK && !scanning->stopped && !scanning->over) {
 		struct answer answer;
-		if (is_cancelled(scanning->session)) {
-			status = cancelled(error);
+		if (session_is_cancelled(scanning->session)) {
+			status = session_cancelled(error);
 			break;
 		}
 		status = session_ask(scanning->session, scan_request(scanning, from, from_length),
@@ -354,7 +370,7 @@ static weir_status scan(struct scanning *scanning, const char *from, size_t from
 		if (answer.too_large && scanning->page > 1)
 			scanning->most = scanning->page /= 2;
 		else if (answer.too_large)
-			status = damaged(scanning->session, error);
+			status = session_damaged(scanning->session, error);
 		else
 			status = scan_page(
 				scanning,

@@ -197,6 +197,22 @@ void text_from_keyword(struct text *text, const char *value, size_t length)
 	}
 }
 
+bool text_to_keyword(struct text *text, const char *term, size_t length, bool *is_whole)
+{
+	*is_whole = length == 0 || term[0] != '\x02';
+	if (!*is_whole)
+		return true;
+	if (length > 0 && term[0] == '\x01')
+		return text_to_bytes(text, term + 1, length - 1);
+	text_append(text, term, length);
+	return true;
+}
+
+bool text_keyword_is_whole(size_t length)
+{
+	return length <= KEYWORD_LIMIT;
+}
+
 static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -36,6 +36,11 @@ void text_from_word(struct text *text, const char *word, size_t length);
 
 /* A keyword's value as one term, injective up to a hash of 128 bits. */
 void text_from_keyword(struct text *text, const char *value, size_t length);
+/* The value again; *is_whole: false where the term is a hash and so does not tell it. False: the
+ * term is not of that form. */
+bool text_to_keyword(struct text *text, const char *term, size_t length, bool *is_whole);
+/* Whether the term of a value of that length tells it. */
+bool text_keyword_is_whole(size_t length);
 
 void text_to_base64(struct text *text, const void *data, size_t length);
 bool text_from_base64(struct text *text, const char *data, size_t length);
