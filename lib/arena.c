@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_SIZE = 65536 };
+/* The first block is small, for those who need little; each further one is twice as large. */
+enum { FIRST_BLOCK_SIZE = 2048, LARGEST_BLOCK_SIZE = 65536 };
 
 struct arena_block {
 	struct arena_block *next;
@@ -21,7 +22,11 @@ void *arena_allocate(struct arena *arena, size_t size)
 		return NULL;
 	size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
 	if (block == NULL || block->size - block->used < size) {
-		size_t capacity = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+		size_t capacity = block != NULL ? block->size * 2 : FIRST_BLOCK_SIZE;
+		if (capacity > LARGEST_BLOCK_SIZE)
+			capacity = LARGEST_BLOCK_SIZE;
+		if (capacity < size)
+			capacity = size;
 		block = malloc(sizeof(*block) + capacity);
 		if (block == NULL)
 			return NULL;
@@ -56,7 +61,7 @@ static void free_blocks(struct arena_block *block)
 void arena_reset(struct arena *arena)
 {
 	struct arena_block *kept = arena->blocks;
-	while (kept != NULL && kept->size > BLOCK_SIZE) {
+	while (kept != NULL && kept->size > LARGEST_BLOCK_SIZE) {
 		arena->blocks = kept->next;
 		free(kept);
 		kept = arena->blocks;

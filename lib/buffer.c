@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PRINTF_ROOM 31 /* what most of it fits in, so that it is written at once */
+
 void buffer_finish(struct buffer *buffer)
 {
 	free(buffer->data);
@@ -61,7 +63,10 @@ void buffer_append_text(struct buffer *buffer, const char *text)
 
 void buffer_append_char(struct buffer *buffer, char byte)
 {
-	buffer_append(buffer, &byte, 1);
+	if (!buffer_reserve(buffer, 1))
+		return;
+	buffer->data[buffer->length++] = byte;
+	buffer->data[buffer->length] = '\0';
 }
 
 void buffer_printf(struct buffer *buffer, const char *format, ...)
@@ -70,14 +75,19 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 	va_start(arguments, format);
 	va_list again;
 	va_copy(again, arguments);
-	int length = vsnprintf(NULL, 0, format, arguments);
+	size_t room = buffer_reserve(buffer, PRINTF_ROOM) ? buffer->capacity - buffer->length : 0;
+	int length =
+		room > 0 ? vsnprintf(buffer->data + buffer->length, room, format, arguments) : 0;
 	va_end(arguments);
-	if (length < 0)
+	if (length < 0) {
 		buffer->failed = true;
-	else if (buffer_reserve(buffer, (size_t)length)) {
+	} else if ((size_t)length >= room && buffer_reserve(buffer, (size_t)length)) {
 		vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, again);
-		buffer->length += (size_t)length;
 	}
+	if (buffer->failed && room > 0)
+		buffer->data[buffer->length] = '\0';
+	else if (!buffer->failed)
+		buffer->length += (size_t)length;
 	va_end(again);
 }
 

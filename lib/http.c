@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: MHD's one network thread runs between http_start and http_destroy. The server's lock
- * guards the counts of requests in work and being answered; http_stop waits on them. */
+ * Concurrency: MHD's one network thread runs between http_start and http_destroy. The counts of
+ * requests in work and being answered are atomic; http_stop waits until they are 0. Whoever makes
+ * one less looks at `stopping` behind it, and http_stop at the counts behind having set that, so
+ * one of the two sees the other; only then is the lock taken. */
 #include "http.h"
 
 #include <arpa/inet.h>
@@ -215,15 +217,21 @@ static void wait_for_requests(struct http_server *server)
 		wait_for_change(server);
 }
 
+void http_count_down(struct http_server *server, _Atomic size_t *count)
+{
+	atomic_fetch_sub(count, 1);
+	if (!atomic_load(&server->stopping))
+		return;
+	pthread_mutex_lock(&server->lock);
+	pthread_cond_broadcast(&server->changed);
+	pthread_mutex_unlock(&server->lock);
+}
+
 void http_stop(struct http_server *server)
 {
 	if (server == NULL || server->daemon == NULL)
 		return;
-	pthread_mutex_lock(&server->lock);
-	bool again = server->stopping;
-	server->stopping = true;
-	pthread_mutex_unlock(&server->lock);
-	if (again)
+	if (atomic_exchange(&server->stopping, true))
 		return;
 	http_accept_stop(server);
 	pthread_mutex_lock(&server->lock);

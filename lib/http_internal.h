@@ -39,6 +39,15 @@ struct http_endpoint {
 	struct metric *seconds;
 };
 
+/* A counter of answers, found by what its labels are made of. */
+struct http_counted {
+	const struct http_endpoint *endpoint;
+	const char *method; /* a literal */
+	int status;
+	struct metric *metric;
+};
+#define HTTP_COUNTED 64
+
 /* What a connection is about. Where there are too many, those of the first list leave first. */
 enum http_standing {
 	HTTP_PEER_IDLE,	   /* between requests, or in the middle of a head */
@@ -79,12 +88,21 @@ struct http_server {
 	_Atomic size_t connections; /* handed to MHD and not closed yet */
 	struct metric *refused;
 
-	pthread_mutex_t lock; /* guards what follows */
+	/* Network thread only. */
+	struct http_counted counted[HTTP_COUNTED];
+	unsigned char random[256]; /* for ids */
+	size_t random_left;
+
+	_Atomic size_t working;	  /* requests in queues and in work */
+	_Atomic size_t answering; /* replied, not yet sent */
+	_Atomic bool stopping;
+	/* http_stop waits; who makes one of the two less tells it. */
+	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool stopping;
-	size_t working;	  /* requests in queues and in work */
-	size_t answering; /* replied, not yet sent */
 };
+
+/* One less of working or answering. */
+void http_count_down(struct http_server *server, _Atomic size_t *count);
 
 /* The endpoint whose path is the closest (literal segments before braces) and whose method fits;
  * *path_endpoint is one of that path whatever the method, *allowed its methods. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: the network thread offers, workers take; one mutex guards the list. Whoever holds it
- * may call MHD_suspend_connection (offer), never http_reply: refusals happen after it is let go. */
+ * Concurrency: the network thread offers, workers take; one mutex guards the list and is held for
+ * moments only: a connection is suspended in a place that was reserved before, a worker is woken
+ * and a request refused after it is let go. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct http_queue {
 	pthread_cond_t changed;
 	struct http_request *first, *last;
 	size_t count;
+	size_t reserved; /* places of requests that are about to be appended */
 	bool closed;
 };
 
@@ -67,7 +69,7 @@ void http_queue_close(struct http_queue *queue)
 bool http_queue_closed(struct http_queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
-	bool closed = queue->closed && queue->first == NULL;
+	bool closed = queue->closed && queue->first == NULL && queue->reserved == 0;
 	pthread_mutex_unlock(&queue->lock);
 	return closed;
 }
@@ -115,7 +117,7 @@ static void append(struct http_queue *queue, struct http_request *request)
 		queue->first = request;
 	queue->last = request;
 	queue->count++;
-	pthread_cond_signal(&queue->changed);
+	metric_set(queue->depth, (double)queue->count);
 }
 
 bool http_queue_again(struct http_queue *queue, struct http_request *request)
@@ -126,8 +128,9 @@ bool http_queue_again(struct http_queue *queue, struct http_request *request)
 		request->deadline = moment_monotonic() + request->server->options.deadline;
 		append(queue, request);
 	}
-	metric_set(queue->depth, (double)queue->count);
 	pthread_mutex_unlock(&queue->lock);
+	if (taken)
+		pthread_cond_signal(&queue->changed);
 	return taken;
 }
 
@@ -135,18 +138,22 @@ bool http_queue_offer(struct http_queue *queue, struct http_request *request)
 {
 	pthread_mutex_lock(&queue->lock);
 	struct http_request *late = queue->count >= queue->limit ? pop_late(queue) : NULL;
-	bool taken = !queue->closed && queue->count < queue->limit;
-	if (taken) {
-		request->stage = HTTP_WORKING;
-		MHD_suspend_connection(request->connection);
-		append(queue, request);
-	}
-	metric_set(queue->depth, (double)queue->count);
+	bool taken = !queue->closed && queue->count + queue->reserved < queue->limit;
+	queue->reserved += taken;
 	pthread_mutex_unlock(&queue->lock);
-	if (!taken)
-		metric_add(queue->full, 1);
 	refuse_late(queue, late);
-	return taken;
+	if (!taken) {
+		metric_add(queue->full, 1);
+		return false;
+	}
+	request->stage = HTTP_WORKING;
+	MHD_suspend_connection(request->connection);
+	pthread_mutex_lock(&queue->lock);
+	queue->reserved--;
+	append(queue, request);
+	pthread_mutex_unlock(&queue->lock);
+	pthread_cond_signal(&queue->changed);
+	return true;
 }
 
 void http_queue_expire(struct http_queue *queue)

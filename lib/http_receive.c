@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: all of it runs in the network thread; the server's lock is taken for its counts. */
+ * Concurrency: all of it runs in the network thread. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,12 +55,8 @@ void http_on_completed(void *context, struct MHD_Connection *connection, void **
 	buffer_finish(&request->headers);
 	buffer_finish(&request->answer);
 	free(request);
-	if (!answering)
-		return;
-	pthread_mutex_lock(&server->lock);
-	server->answering--;
-	pthread_cond_broadcast(&server->changed);
-	pthread_mutex_unlock(&server->lock);
+	if (answering)
+		http_count_down(server, &server->answering);
 }
 
 static void set_method(struct http_request *request, const char *text)
@@ -81,6 +77,26 @@ static void set_method(struct http_request *request, const char *text)
 	request->head = strcmp(text, "HEAD") == 0;
 }
 
+enum { ID_BYTES = 16 };
+
+/* So many bytes that no other id has; the system is asked for those of several at once. */
+static const unsigned char *take_random(struct http_server *server)
+{
+	if (server->random_left < ID_BYTES) {
+		server->random_left = sizeof(server->random);
+		if (getrandom(server->random, sizeof(server->random), GRND_NONBLOCK) !=
+		    (ssize_t)sizeof(server->random)) {
+			int64_t now = moment_now(); /* early at boot; an id need not be secret */
+			memcpy(server->random, &now, sizeof(now));
+			server->random_left = ID_BYTES;
+		}
+	}
+	const unsigned char *bytes =
+		server->random + (sizeof(server->random) - server->random_left);
+	server->random_left -= ID_BYTES;
+	return bytes;
+}
+
 static void set_id(struct http_request *request)
 {
 	const char *sent = http_header(request, "X-Request-Id");
@@ -92,13 +108,12 @@ static void set_id(struct http_request *request)
 		memcpy(request->id, sent, length + 1);
 		return;
 	}
-	unsigned char bytes[16] = {0};
-	if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != (ssize_t)sizeof(bytes)) {
-		int64_t now = moment_now(); /* early at boot; an id need not be secret */
-		memcpy(bytes, &now, sizeof(now));
+	const unsigned char *bytes = take_random(request->server);
+	for (size_t i = 0; i < ID_BYTES; i++) {
+		request->id[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+		request->id[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
 	}
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(request->id + 2 * i, 3, "%02x", bytes[i]);
+	request->id[2 * ID_BYTES] = '\0';
 }
 
 /* Parameters (";charset=utf-8") do not count. */
@@ -277,11 +292,11 @@ static enum MHD_Result take_body(struct http_request *request, const char *bytes
 
 static bool count_working(struct http_server *server)
 {
-	pthread_mutex_lock(&server->lock);
-	bool stopping = server->stopping;
-	server->working += !stopping;
-	pthread_mutex_unlock(&server->lock);
-	return !stopping;
+	atomic_fetch_add(&server->working, 1);
+	if (!atomic_load(&server->stopping))
+		return true;
+	http_count_down(server, &server->working);
+	return false;
 }
 
 static enum MHD_Result dispatch(struct http_request *request)
@@ -304,10 +319,7 @@ static enum MHD_Result dispatch(struct http_request *request)
 	}
 	if (http_queue_offer(endpoint->route.queue, request))
 		return MHD_YES;
-	pthread_mutex_lock(&server->lock);
-	server->working--;
-	pthread_cond_broadcast(&server->changed);
-	pthread_mutex_unlock(&server->lock);
+	http_count_down(server, &server->working);
 	http_refuse_busy(request, "too many requests wait: try again later");
 	return http_reply_send(request);
 }

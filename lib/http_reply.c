@@ -34,12 +34,9 @@ static void hand_back(struct http_request *request)
 {
 	struct http_server *server = request->server;
 	struct MHD_Connection *connection = request->connection;
-	pthread_mutex_lock(&server->lock);
 	request->answering = true;
-	server->answering++;
-	server->working--;
-	pthread_cond_broadcast(&server->changed);
-	pthread_mutex_unlock(&server->lock);
+	atomic_fetch_add(&server->answering, 1); /* first, so that it is always in one of them */
+	http_count_down(server, &server->working);
 	MHD_resume_connection(connection);
 }
 
@@ -64,14 +61,28 @@ void http_reply(struct http_request *request, int status, const char *media_type
 		hand_back(request);
 }
 
-static void count_request(const struct http_request *request)
+static struct metric *counter_of(const struct http_request *request)
 {
+	const struct http_endpoint *endpoint = request->endpoint;
+	size_t slot = ((uintptr_t)endpoint / sizeof(*endpoint) + (size_t)request->status * 7 +
+		       (size_t)request->method_label[0]) %
+		      HTTP_COUNTED;
+	struct http_counted *counted = &request->server->counted[slot];
+	if (counted->endpoint == endpoint && counted->method == request->method_label &&
+	    counted->status == request->status)
+		return counted->metric;
 	char labels[512];
 	snprintf(labels, sizeof(labels), "method=\"%s\",route=\"%s\",status=\"%d\"",
-		 request->method_label, request->endpoint->route.path, request->status);
-	metric_add(metric_get(METRIC_COUNTER, "weir_http_requests_total", labels,
-			      "Requests answered."),
-		   1);
+		 request->method_label, endpoint->route.path, request->status);
+	*counted = (struct http_counted){endpoint, request->method_label, request->status,
+					 metric_get(METRIC_COUNTER, "weir_http_requests_total",
+						    labels, "Requests answered.")};
+	return counted->metric;
+}
+
+static void count_request(const struct http_request *request)
+{
+	metric_add(counter_of(request), 1);
 	metric_observe(request->endpoint->seconds,
 		       (double)(moment_monotonic() - request->began) / 1e6);
 }
@@ -84,13 +95,10 @@ static bool begin_answer(struct http_request *request)
 	count_request(request);
 	server->body_bytes -= request->body.length;
 	buffer_finish(&request->body);
-	pthread_mutex_lock(&server->lock);
 	if (!request->answering)
-		server->answering++;
+		atomic_fetch_add(&server->answering, 1);
 	request->answering = true;
-	bool stopping = server->stopping;
-	pthread_mutex_unlock(&server->lock);
-	return stopping || request->stage == HTTP_BEGUN;
+	return atomic_load(&server->stopping) || request->stage == HTTP_BEGUN;
 }
 
 static bool has_body(int status)

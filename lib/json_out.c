@@ -124,15 +124,53 @@ void jsonout_text(struct jsonout *json, const char *text)
 		jsonout_string(json, text, strlen(text));
 }
 
+/* printf takes several times as long, and an answer has hundreds of numbers. */
+static void append_integer(struct buffer *out, int64_t value)
+{
+	char digits[24];
+	size_t at = sizeof(digits);
+	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	do
+		digits[--at] = (char)('0' + rest % 10);
+	while ((rest /= 10) > 0);
+	if (value < 0)
+		digits[--at] = '-';
+	buffer_append(out, digits + at, sizeof(digits) - at);
+}
+
+/* The same for a number that fits as a whole number of its last digit; false: it does not. */
+static bool append_fixed(struct buffer *out, double value, int digits)
+{
+	static const int64_t powers[] = {1, 10, 100, 1000, 10000};
+	char text[8];
+	if (!(fabs(value) < 1e9) || digits < 1 || digits > 4 || (signbit(value) && value > -1))
+		return false;
+	double product = value * (double)powers[digits];
+	int64_t scaled = llrint(product);
+	/* The product is rounded, too: what is nearly half-way may belong to the other side. */
+	if (fabs(fabs(product - (double)scaled) - 0.5) < 1e-3)
+		return false;
+	int64_t rest = scaled % powers[digits];
+	append_integer(out, scaled / powers[digits]);
+	rest = rest < 0 ? -rest : rest;
+	text[0] = '.';
+	for (int i = digits; i > 0; i--, rest /= 10)
+		text[i] = (char)('0' + rest % 10);
+	buffer_append(out, text, (size_t)digits + 1);
+	return true;
+}
+
 void jsonout_integer(struct jsonout *json, int64_t value)
 {
 	before_value(json);
-	buffer_printf(json->out, "%lld", (long long)value);
+	append_integer(json->out, value);
 }
 
 void jsonout_double(struct jsonout *json, double value, int digits)
 {
 	before_value(json);
+	if (append_fixed(json->out, value, digits))
+		return;
 	if (isfinite(value))
 		buffer_printf(json->out, "%.*f", digits, value);
 	else

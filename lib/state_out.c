@@ -146,6 +146,9 @@ static void write_member(struct jsonout *json, const struct state_field *field)
 	jsonout_raw(json, field->json, field->json_length);
 }
 
+/* For so many it is noted instead of looked up: it is done for every hit. */
+enum { NAMED_MOST = 64 };
+
 static bool is_named(const struct schema *schema, const struct state_field *field)
 {
 	return schema_find_exact(schema, field->name, field->name_length) >= 0;
@@ -159,15 +162,20 @@ void state_write_event(const struct state *state, const struct schema *schema, c
 	jsonout_begin(&json, '{');
 	jsonout_name(&json, "id");
 	jsonout_string(&json, id, id_length);
+	bool named[NAMED_MOST] = {false}; /* of the state's fields, those that the schema has */
 	for (size_t i = 0; i < schema->abi->field_count; i++) {
 		const char *name = schema->abi->fields[i]->name;
 		const struct state_field *field = find_value(state, name);
-		if (field != NULL && wanted(name, strlen(name), only, only_count))
+		if (field == NULL)
+			continue;
+		if (field - state->fields < NAMED_MOST)
+			named[field - state->fields] = true;
+		if (wanted(name, strlen(name), only, only_count))
 			write_member(&json, field);
 	}
 	for (size_t i = 0; i < state->field_count; i++) {
 		const struct state_field *field = &state->fields[i];
-		if (!field->cleared && !is_named(schema, field) &&
+		if (!field->cleared && !(i < NAMED_MOST ? named[i] : is_named(schema, field)) &&
 		    wanted(field->name, field->name_length, only, only_count))
 			write_member(&json, field);
 	}

@@ -8,13 +8,16 @@
 
 /* Bytes of one answer: 1,000 hits of the longest events would be 100 MB. */
 #define ANSWER_LIMIT ((size_t)32 << 20)
+/* What a worker keeps from one answer to the next. */
+#define KEPT_LIMIT ((size_t)1 << 20)
+/* An answer without hits and values, about. */
+#define FRAME_SIZE 512
 
 /* What a search's callbacks need. */
 struct answering {
 	struct answerer *answerer;
 	struct search_request *request;
 	struct weir_search_result result;
-	struct buffer hits; /* the array's elements */
 	struct jsonout json;
 	struct facet_values facets;
 	weir_status status; /* of reading a hit's state */
@@ -57,7 +60,7 @@ static int on_hit(void *context, const struct weir_hit *hit)
 	}
 	write_hit_event(answering, hit);
 	jsonout_end(json, '}');
-	if (answering->hits.length > ANSWER_LIMIT)
+	if (answering->answerer->hits.length > ANSWER_LIMIT)
 		answering->status = err_set(&answering->error, WEIR_INVALID,
 					    "the answer would be over 32 MiB: ask for fewer hits "
 					    "(limit) or fields");
@@ -66,9 +69,9 @@ static int on_hit(void *context, const struct weir_hit *hit)
 
 static void begin_again(struct answering *answering)
 {
-	buffer_clear(&answering->hits);
+	buffer_clear(&answering->answerer->hits);
 	facet_values_clear(&answering->facets);
-	answering->json = (struct jsonout)JSONOUT_INIT(&answering->hits);
+	answering->json = (struct jsonout)JSONOUT_INIT(&answering->answerer->hits);
 	answering->status = WEIR_OK;
 	answering->found = false;
 	answering->result = (struct weir_search_result){0};
@@ -81,7 +84,7 @@ static weir_status end_work(struct answering *answering, weir_status status,
 		return status;
 	if (answering->status != WEIR_OK)
 		return err_set(error, answering->status, "%s", answering->error.message);
-	return buffer_failed(&answering->hits) ? err_no_memory(error) : WEIR_OK;
+	return buffer_failed(&answering->answerer->hits) ? err_no_memory(error) : WEIR_OK;
 }
 
 /* In the very session that is searched next, so that nothing can come between. */
@@ -154,7 +157,9 @@ static void reply_invalid(struct http_request *http, const char *field,
 static void write_answer(struct answering *answering, double milliseconds, struct buffer *body)
 {
 	struct jsonout json = JSONOUT_INIT(body);
+	struct answerer *answerer = answering->answerer;
 	const struct weir_search_result *result = &answering->result;
+	buffer_reserve(body, answerer->hits.length + answering->facets.bytes + FRAME_SIZE);
 	jsonout_begin(&json, '{');
 	jsonout_name(&json, "total");
 	jsonout_integer(&json, (int64_t)result->total);
@@ -164,19 +169,24 @@ static void write_answer(struct answering *answering, double milliseconds, struc
 	jsonout_double(&json, milliseconds, 3);
 	jsonout_name(&json, "hits");
 	jsonout_begin(&json, '[');
-	if (answering->hits.length > 0)
-		jsonout_raw(&json, answering->hits.data, answering->hits.length);
+	if (answerer->hits.length > 0)
+		jsonout_raw(&json, answerer->hits.data, answerer->hits.length);
 	jsonout_end(&json, ']');
 	jsonout_name(&json, "facets");
-	facets_write(&answering->request->facets, answering->answerer->schema, &answering->facets,
-		     &json);
+	facets_write(&answering->request->facets, answerer->schema, &answering->facets, &json);
 	jsonout_name(&json, "suggestion");
 	jsonout_null(&json);
 	jsonout_name(&json, "nextCursor");
 	jsonout_null(&json);
 	jsonout_name(&json, "freshness");
-	freshness_write(answering->answerer->freshness, &json);
+	freshness_write(answerer->freshness, &answerer->freshness_text, &json);
 	jsonout_end(&json, '}');
+}
+
+static void release_hits(struct answerer *answerer)
+{
+	if (answerer->hits.capacity > KEPT_LIMIT || buffer_failed(&answerer->hits))
+		buffer_finish(&answerer->hits);
 }
 
 /* From here to its end a request is about one index. */
@@ -238,7 +248,7 @@ void answer_search(struct answerer *answerer, struct http_request *http)
 		write_answer(&answering, (double)(moment_monotonic() - began) / 1e3, &body);
 		http_reply(http, 200, "application/json", &body);
 	}
-	buffer_finish(&answering.hits);
+	release_hits(answerer);
 	facet_values_finish(&answering.facets);
 	request_finish(&request);
 }
@@ -270,7 +280,7 @@ void answer_get(struct answerer *answerer, struct http_request *http)
 	else if (!answering.found)
 		http_problem(http, 404, "the index holds no such event", NULL, 0);
 	else
-		http_reply(http, 200, "application/json", &answering.hits);
-	buffer_finish(&answering.hits);
+		http_reply(http, 200, "application/json", &answerer->hits);
+	release_hits(answerer);
 	request_finish(&request);
 }

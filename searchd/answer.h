@@ -16,6 +16,8 @@ struct answerer {
 	struct freshness *freshness;
 	struct reader reader;
 	struct state state; /* of the hit being written */
+	struct buffer hits; /* of the answer being written; its memory is kept */
+	struct freshness_text freshness_text;
 	struct waits *waits;
 	struct metric *seconds;
 };

@@ -40,8 +40,10 @@ static void *work(void *context)
 {
 	struct worker *worker = context;
 	struct http_request *request;
-	while (!http_queue_closed(worker->api->queue)) {
+	while (true) {
 		if (http_queue_take(worker->api->queue, &request, 1, IDLE_LOOK) == 0) {
+			if (http_queue_closed(worker->api->queue))
+				break;
 			reader_follow(&worker->answerer.reader);
 			continue;
 		}
@@ -165,6 +167,8 @@ void api_stop(struct api *api)
 		if (worker->api != NULL)
 			reader_finish(&worker->answerer.reader);
 		state_finish(&worker->answerer.state);
+		buffer_finish(&worker->answerer.hits);
+		buffer_finish(&worker->answerer.freshness_text.json);
 	}
 	waits_destroy(api->waits);
 	http_destroy(api->server);

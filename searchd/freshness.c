@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Concurrency: one thread asks Kafka and the index once a second, with a client and a reader of its
- * own; what it found is behind `lock`, and so is the wish to stop, with `wake`. */
+ * own; what it found is behind `lock`, and so is the wish to stop, with `wake`. Whoever has written
+ * what it found compares `looks`, and takes the lock only when there is something new. */
 #include "freshness.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -55,6 +57,7 @@ struct freshness {
 	pthread_cond_t wake;
 	bool stopping;
 	int64_t lag_messages, lag_ms, as_of;
+	_Atomic uint64_t looks; /* changes with the three; 1 at first */
 	/* The thread's own from here on. */
 	const struct config *config;
 	char *cluster;
@@ -298,6 +301,7 @@ static void look(struct freshness *freshness)
 	freshness->lag_messages = lag.messages;
 	freshness->lag_ms = lag.ms;
 	freshness->as_of = began;
+	atomic_fetch_add(&freshness->looks, 1);
 	pthread_mutex_unlock(&freshness->lock);
 }
 
@@ -343,6 +347,7 @@ weir_status freshness_start(const struct config *config, struct index *index,
 	made->config = config;
 	made->lag_messages = made->lag_ms = UNKNOWN;
 	made->as_of = moment_now();
+	made->looks = 1;
 	pthread_mutex_init(&made->lock, NULL);
 	moment_condition_init(&made->wake);
 	reader_init(&made->reader, index);
@@ -386,17 +391,32 @@ static void write_known(struct jsonout *json, const char *name, int64_t value)
 		jsonout_integer(json, value);
 }
 
-void freshness_write(struct freshness *freshness, struct jsonout *json)
+static void write_text(struct freshness *freshness, struct freshness_text *text)
 {
 	char as_of[MOMENT_TEXT_SIZE];
+	buffer_clear(&text->json);
+	struct jsonout json = JSONOUT_INIT(&text->json);
 	pthread_mutex_lock(&freshness->lock);
 	int64_t messages = freshness->lag_messages, ms = freshness->lag_ms, at = freshness->as_of;
+	text->look = atomic_load(&freshness->looks);
 	pthread_mutex_unlock(&freshness->lock);
 	moment_format(at, as_of);
-	jsonout_begin(json, '{');
-	write_known(json, "lagMessages", messages);
-	write_known(json, "lagMs", ms);
-	jsonout_name(json, "asOf");
-	jsonout_text(json, as_of);
-	jsonout_end(json, '}');
+	jsonout_begin(&json, '{');
+	write_known(&json, "lagMessages", messages);
+	write_known(&json, "lagMs", ms);
+	jsonout_name(&json, "asOf");
+	jsonout_text(&json, as_of);
+	jsonout_end(&json, '}');
+	if (buffer_failed(&text->json))
+		text->look = 0;
+}
+
+void freshness_write(struct freshness *freshness, struct freshness_text *text, struct jsonout *json)
+{
+	if (text->look != atomic_load(&freshness->looks))
+		write_text(freshness, text);
+	if (text->look != 0)
+		jsonout_raw(json, text->json.data, text->json.length);
+	else
+		jsonout_null(json); /* no memory for it */
 }

@@ -13,7 +13,14 @@ struct freshness;
 weir_status freshness_start(const struct config *config, struct index *index,
 			    struct freshness **freshness, struct weir_error *error) WEIR_MUST_CHECK;
 void freshness_stop(struct freshness *freshness); /* takes NULL */
-/* {"lagMessages":…,"lagMs":…,"asOf":…}; what is not known is null. Any thread. */
-void freshness_write(struct freshness *freshness, struct jsonout *json);
+
+/* What a thread wrote last; it stays true until the next look, about a second. */
+struct freshness_text {
+	struct buffer json;
+	uint64_t look; /* 0: nothing is written */
+};
+/* {"lagMessages":…,"lagMs":…,"asOf":…}; what is not known is null. Any thread; text is its own. */
+void freshness_write(struct freshness *freshness, struct freshness_text *text,
+		     struct jsonout *json);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: `lock` guards which index is current, how many readers each has, and the reasons.
+ * Concurrency: `lock` guards changes of which index is current (readers look at it without), how
+ * many readers each has, and the reasons.
  * One thread looks (index_look): it alone opens the index that comes, makes it current and closes
  * those that nobody reads any more. Requests never wait for any of that. */
 #include "index_internal.h"
@@ -37,7 +38,10 @@ static weir_status choose_live(struct index *index, struct weir_error *error)
 	if (status != WEIR_OK)
 		return status;
 	tell_notice(choice);
-	return served_create(index->config, choice, &index->current, error);
+	struct served *served = NULL;
+	status = served_create(index->config, choice, &served, error);
+	index->current = served;
+	return status;
 }
 
 /* *served: NULL when it is the current one. */

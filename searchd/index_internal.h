@@ -14,9 +14,9 @@ struct reason {
 
 struct index {
 	const struct config *config;
-	struct schema *schema; /* the configured one */
-	pthread_mutex_t lock;  /* current, users of every served, reasons */
-	struct served *current;
+	struct schema *schema;		/* the configured one */
+	pthread_mutex_t lock;		/* changes of current, users of every served, reasons */
+	struct served *_Atomic current; /* never closed while it is, nor while it has users */
 	_Atomic bool failing;
 	int64_t refresh;
 	struct reason missing, failure;

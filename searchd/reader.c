@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Concurrency: a reader belongs to its thread. Which index it reads from is behind the index's
- * lock; a plug-in whose thread model is serial is called by one thread at a time, under the served
+ * Concurrency: a reader belongs to its thread. It moves to another index under the index's lock;
+ * a plug-in whose thread model is serial is called by one thread at a time, under the served
  * index's `serial`. */
 #include <stdio.h>
 #include <time.h>
@@ -70,10 +70,7 @@ void reader_finish(struct reader *reader)
 void reader_follow(struct reader *reader)
 {
 	struct index *index = reader->index;
-	pthread_mutex_lock(&index->lock);
-	bool same = reader->served == index->current;
-	pthread_mutex_unlock(&index->lock);
-	if (same)
+	if (reader->served == atomic_load(&index->current))
 		return;
 	leave(reader);
 	pthread_mutex_lock(&index->lock);

@@ -2,6 +2,7 @@
 #include "request.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,15 +19,15 @@ struct reading {
 	struct search_request *request;
 	const struct schema *schema;
 	uint64_t capabilities;
-	struct parameter parameters[REQUEST_PARAMETER_MOST];
-	size_t count;
-	struct query_filter filters[REQUEST_PARAMETER_MOST];
-	size_t filter_count;
+	size_t count, filter_count; /* of the arrays below */
 	const char *q, *sort;
 	size_t q_length;
 	bool has_limit, has_offset, has_wait, has_facet_limit;
 	const char *field; /* what the error is about */
 	struct weir_error *error;
+	/* Large, and so not cleared. */
+	struct parameter parameters[REQUEST_PARAMETER_MOST];
+	struct query_filter filters[REQUEST_PARAMETER_MOST];
 };
 
 static const char *const own_names[] = {"q",	   "sort",   "limit",  "offset",    "fields",
@@ -332,9 +333,8 @@ weir_status request_read(struct http_request *http, const struct schema *schema,
 	request->tree = query_arena_create();
 	if (request->tree == NULL)
 		return err_no_memory(error);
-	WEIR_FREE struct reading *reading = calloc(1, sizeof(*reading));
-	if (reading == NULL)
-		return err_no_memory(error);
+	struct reading storage, *reading = &storage;
+	memset(reading, 0, offsetof(struct reading, parameters));
 	reading->request = request;
 	reading->schema = schema;
 	reading->capabilities = capabilities;
@@ -356,9 +356,8 @@ weir_status request_read_wait(struct http_request *http, struct search_request *
 {
 	*request = (struct search_request){.all_fields = true, .wait.ms = REQUEST_WAIT_DEFAULT};
 	*field = "";
-	WEIR_FREE struct reading *reading = calloc(1, sizeof(*reading));
-	if (reading == NULL)
-		return err_no_memory(error);
+	struct reading storage, *reading = &storage;
+	memset(reading, 0, offsetof(struct reading, parameters));
 	reading->request = request;
 	reading->error = error;
 	weir_status status = from_arguments(reading, http);

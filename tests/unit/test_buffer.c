@@ -84,6 +84,24 @@ START_TEST(reserving_leaves_the_content)
 }
 END_TEST
 
+START_TEST(printing_fits_whatever_the_length)
+{
+	char text[201];
+	memset(text, 'x', 200);
+	text[200] = '\0';
+	for (int before = 0; before < 70; before++)
+		for (int length = 0; length <= 200; length++) {
+			WEIR_CLEANUP(buffer_finish) struct buffer buffer = BUFFER_INIT;
+			buffer_append(&buffer, text, (size_t)before);
+			buffer_printf(&buffer, "%.*s", length, text);
+			if (buffer.length != (size_t)(before + length) ||
+			    buffer.length >= buffer.capacity ||
+			    strlen(buffer.data) != buffer.length)
+				ck_abort_msg("%d behind %d", length, before);
+		}
+}
+END_TEST
+
 START_TEST(taking_empties_the_buffer)
 {
 	struct buffer buffer = BUFFER_INIT;
@@ -115,6 +133,7 @@ int main(void)
 	tcase_add_test(cases, the_capacity_holds_the_nul_too);
 	tcase_add_test(cases, a_failure_is_kept_until_the_buffer_is_cleared);
 	tcase_add_test(cases, reserving_leaves_the_content);
+	tcase_add_test(cases, printing_fits_whatever_the_length);
 	tcase_add_test(cases, taking_empties_the_buffer);
 	return suite_run(cases, "buffer");
 }

@@ -313,6 +313,53 @@ START_TEST(canonical_strings_are_decoded)
 }
 END_TEST
 
+static void expect_double(double value, int digits)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
+	char wanted[400];
+	snprintf(wanted, sizeof(wanted), "%.*f", digits, value);
+	struct jsonout json = JSONOUT_INIT(&out);
+	jsonout_double(&json, value, digits);
+	ck_assert_str_eq(out.data, wanted);
+}
+
+START_TEST(numbers_are_written_as_printf_does)
+{
+	static const int64_t whole[] = {0,  1,	 -1,	       9,	  10,	    -10,
+					99, 100, 123456789012, INT64_MAX, INT64_MIN};
+	static const double doubles[] = {0,
+					 1e-9,
+					 0.4999,
+					 0.95,
+					 0.9999,
+					 9.9996,
+					 99.9995,
+					 999999999.9994,
+					 999999999.9999,
+					 1e9,
+					 123456789012.5,
+					 1e300,
+					 -0.25,
+					 -0.00001,
+					 -1.0625,
+					 -9.99999,
+					 -0.0};
+	for (size_t i = 0; i < COUNT(whole); i++) {
+		WEIR_CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
+		char wanted[32];
+		snprintf(wanted, sizeof(wanted), "%lld", (long long)whole[i]);
+		struct jsonout json = JSONOUT_INIT(&out);
+		jsonout_integer(&json, whole[i]);
+		ck_assert_str_eq(out.data, wanted);
+	}
+	for (int digits = 0; digits <= 6; digits++)
+		for (size_t i = 0; i < COUNT(doubles); i++)
+			expect_double(doubles[i], digits);
+	for (int i = -40000; i < 40000; i++)
+		expect_double(i / 16.0, 4);
+}
+END_TEST
+
 START_TEST(the_writer_puts_the_commas)
 {
 	WEIR_CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
@@ -480,6 +527,7 @@ int main(void)
 	tcase_add_test(cases, many_numbers_are_kept_apart);
 	tcase_add_test(cases, number_texts);
 	tcase_add_test(cases, canonical_strings_are_decoded);
+	tcase_add_test(cases, numbers_are_written_as_printf_does);
 	tcase_add_test(cases, the_writer_puts_the_commas);
 	tcase_add_test(cases, dotnet_escapes);
 	tcase_add_test(cases, escapes_read_back);

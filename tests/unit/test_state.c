@@ -584,6 +584,27 @@ static void expect_event(const struct state *state, const char *const *only, siz
 	ck_assert_int_eq(jsondoc_parse(out.data, out.length, &document, &error), WEIR_OK);
 }
 
+/* More than are noted while the named ones are written, on both sides of "title". */
+START_TEST(an_event_with_many_unnamed_fields_has_each_once)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT, text = BUFFER_INIT;
+	WEIR_CLEANUP(state_finish) struct state state = STATE_INIT;
+	static struct made_change changes[201];
+	for (int i = 0; i < 200; i++) {
+		buffer_clear(&text);
+		buffer_printf(&text, "c5 %c%03d=%d", i < 100 ? 'a' : 'z', i, i);
+		make(&changes[i], text.data);
+		merge(&state, &changes[i]);
+	}
+	make(&changes[200], "c5 title=\"t\" zone=\"z\"");
+	merge(&state, &changes[200]);
+	state_write_event(&state, schema, "id", 2, NULL, 0, &out);
+	JSONDOC_SCOPED struct jsondoc *document = NULL; /* refuses a name that is there twice */
+	ck_assert_int_eq(jsondoc_parse(out.data, out.length, &document, &error), WEIR_OK);
+	ck_assert_uint_eq(json_object_size(jsondoc_root(document)), 204);
+}
+END_TEST
+
 START_TEST(the_event_is_written_in_order_of_the_schema)
 {
 	static const char *const some[] = {"price", "zebra", "none"};
@@ -618,6 +639,7 @@ int main(void)
 	tcase_add_test(cases, visible_is_what_has_the_required_fields);
 	tcase_add_test(cases, values_are_typed);
 	tcase_add_test(cases, a_value_that_is_not_of_its_type_is_fatal);
+	tcase_add_test(cases, an_event_with_many_unnamed_fields_has_each_once);
 	tcase_add_test(cases, the_event_is_written_in_order_of_the_schema);
 	return suite_run(cases, "state");
 }
