@@ -6,7 +6,7 @@ use tantivy::TantivyDocument;
 
 use crate::failure::{fatal, Failure, Outcome};
 use crate::ffi::*;
-use crate::fields::{exact_term, id_term, kind_term, order_of, FieldPlan, Plan};
+use crate::fields::{exact_term, kind_term, order_of, FieldPlan, Plan};
 use crate::host::Host;
 
 const ID_LIMIT: usize = 1000;
@@ -97,7 +97,6 @@ impl Maker {
             return Ok(Err(reason));
         }
         let mut out = TantivyDocument::default();
-        out.add_bytes(plan.terms, &id_term(document.id()));
         out.add_bytes(plan.terms, kind_term(document.kind));
         out.add_bytes(plan.id, document.id());
         out.add_u64(plan.kind, u64::from(document.kind));
@@ -159,6 +158,9 @@ fn add_value(plan: &Plan, field: &FieldPlan, host: &Host, value: &WeirValue, out
         let mut bytes = [b' '; 1 + SORT_KEY_LIMIT];
         let length = host.sort_key(value.bytes(), &mut bytes[1..]);
         out.add_bytes(*key, &bytes[..1 + length]);
+    }
+    if let Some((column, _)) = &field.value {
+        out.add_bytes(*column, value.bytes());
     }
     if let Some((order, _)) = &field.order {
         if field.kind != WEIR_TYPE_NUMBER || !value.number.is_nan() {

@@ -3,15 +3,16 @@
 //!
 //! | of a document | tantivy field | holds |
 //! |---|---|---|
-//! | | `terms` | its id, whether it is live or hidden, and whole values to filter by |
-//! | | `id` | its bytes: a column to order ties by |
+//! | | `terms` | whether it is live or hidden, and whole values to filter by |
+//! | | `id` | its bytes: a column, whose dictionary finds it and whose order decides ties |
 //! | | `kind`, `version` | columns, for scan |
 //! | | `applied` | a column, of hidden documents only, for expire |
 //! | | `record` | stored: all that fetch, get and search hand back |
 //! | TEXT, KEYWORD | `words<n>` | words as typed, with positions |
 //! | TEXT with a language | `stems<n>` | what their forms come to |
 //! | TEXT, KEYWORD to sort | `key<n>` | the host's sort key: a column |
-//! | NUMBER, DATE to sort or filter, BOOLEAN to sort | `order<n>` | a column of integers in the order of the values |
+//! | NUMBER, DATE to sort or filter, BOOLEAN to sort or count | `order<n>` | a column of integers in the order of the values |
+//! | KEYWORD to count | `value<n>` | the whole value: a column |
 
 use std::ffi::CString;
 
@@ -23,6 +24,7 @@ use tantivy::Term;
 
 use crate::ffi::*;
 use crate::view;
+use crate::words;
 
 /// The names of columns, which are asked for by name.
 pub const ID: &str = "id";
@@ -34,6 +36,7 @@ pub struct FieldPlan {
     pub kind: u32,
     pub is_searched: bool,
     pub is_sorted: bool,
+    pub is_counted: bool,
     pub boost: f32,
     pub language: Option<CString>,
     pub words: Option<Field>,
@@ -41,6 +44,7 @@ pub struct FieldPlan {
     pub is_exact: bool,
     pub key: Option<(Field, String)>,
     pub order: Option<(Field, String)>,
+    pub value: Option<(Field, String)>,
 }
 
 impl FieldPlan {
@@ -67,9 +71,8 @@ pub struct Plan {
     pub fields: Vec<FieldPlan>,
 }
 
-/// Words come as the host split them, with a space between: the tokenizer has nothing to decide.
 fn words_options(record: IndexRecordOption) -> TextOptions {
-    let indexing = TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(record);
+    let indexing = TextFieldIndexing::default().set_tokenizer(words::NAME).set_index_option(record);
     TextOptions::default().set_indexing_options(indexing)
 }
 
@@ -82,6 +85,7 @@ fn plan_field(builder: &mut SchemaBuilder, number: usize, field: &WeirField) -> 
     let is_filtered = field.flags & WEIR_FIELD_FILTER != 0;
     let language = view::name(field.language).filter(|_| is_text).map(CString::from);
     let named = |what: &str| format!("{what}{number}");
+    let is_counted = field.flags & WEIR_FIELD_FACET != 0;
     let words = has_words.then(|| {
         builder.add_text_field(&named("words"), words_options(IndexRecordOption::WithFreqsAndPositions))
     });
@@ -92,14 +96,19 @@ fn plan_field(builder: &mut SchemaBuilder, number: usize, field: &WeirField) -> 
         let name = named("key");
         (builder.add_bytes_field(&name, BytesOptions::default().set_fast()), name)
     });
-    let order = ((is_ranged && (is_sorted || is_filtered)) || (is_boolean && is_sorted)).then(|| {
+    let order = ((is_ranged && (is_sorted || is_filtered)) || (is_boolean && (is_sorted || is_counted))).then(|| {
         let name = named("order");
         (builder.add_u64_field(&name, NumericOptions::default().set_fast()), name)
+    });
+    let value = (field.r#type == WEIR_TYPE_KEYWORD && is_counted).then(|| {
+        let name = named("value");
+        (builder.add_bytes_field(&name, BytesOptions::default().set_fast()), name)
     });
     FieldPlan {
         kind: field.r#type,
         is_searched: field.flags & WEIR_FIELD_SEARCH != 0,
         is_sorted,
+        is_counted,
         boost: if field.boost.is_finite() && field.boost >= 0.0 { field.boost as f32 } else { 1.0 },
         language,
         words,
@@ -107,6 +116,7 @@ fn plan_field(builder: &mut SchemaBuilder, number: usize, field: &WeirField) -> 
         is_exact: is_filtered && (field.r#type == WEIR_TYPE_KEYWORD || is_boolean),
         key,
         order,
+        value,
     }
 }
 
@@ -135,10 +145,6 @@ impl Plan {
             record,
             fields,
         }
-    }
-
-    pub fn id_term(&self, id: &[u8]) -> Term {
-        Term::from_field_bytes(self.terms, &id_term(id))
     }
 
     pub fn kind_term(&self, kind: u32) -> Term {
@@ -174,12 +180,6 @@ pub fn order_of(kind: u32, value: &WeirValue) -> u64 {
 
 /// One field has every term that is no word: a dictionary costs the same for one term as for thousands, in each
 /// segment, and segments are many. The first byte tells what the term is.
-pub const ID_TERM: u8 = b'I';
-
-pub fn id_term(id: &[u8]) -> Vec<u8> {
-    [&[ID_TERM], id].concat()
-}
-
 pub fn kind_term(kind: u32) -> &'static [u8] {
     if kind == WEIR_KIND_LIVE {
         b"L"

@@ -2,8 +2,10 @@
 //! Weir's index on tantivy: the manifest. How the parts hang together:
 //!
 //! `operations` is called by the host and calls `writer` (the one writer of an index) and `session` (what a
-//! reader asks of a `snapshot`). `place` is the folder and `files` what lies in it, `payload` what a commit carries beside documents,
-//! `fields` the layout, `document`, `query`, `near` and `rank` what becomes of documents and queries.
+//! reader asks of a `snapshot`). The writer has `intake`, where documents become segments, `segments`, which knows
+//! where each lies, and `merges`. `place` is the folder and `files` what lies in it, `payload` what a commit carries
+//! beside documents, `fields` the layout, `document`, `words`, `query`, `near` and `rank` what becomes of documents
+//! and queries.
 //! `ffi` and `view` are the boundary, `host` and `failure` what goes back over it.
 
 mod document;
@@ -12,15 +14,19 @@ mod ffi;
 mod fields;
 mod files;
 mod host;
+mod intake;
+mod merges;
 mod near;
 mod operations;
 mod payload;
 mod place;
 mod query;
 mod rank;
+mod segments;
 mod session;
 mod snapshot;
 mod view;
+mod words;
 mod writer;
 
 use ffi::*;
@@ -59,11 +65,11 @@ static OPERATIONS: WeirOperations = WeirOperations {
     fetch: Some(operations::fetch),
     apply: Some(operations::apply),
     commit: Some(operations::commit),
-    sync: None,
+    sync: Some(operations::sync),
     abandon: Some(operations::abandon),
     positions: Some(operations::positions),
     expire: Some(operations::expire),
-    maintain: None,
+    maintain: Some(operations::maintain),
     stats: Some(operations::stats),
     session_open: Some(operations::session_open),
     session_close: Some(operations::session_close),
@@ -83,7 +89,11 @@ static MANIFEST: Table<WeirManifest> = Table(WeirManifest {
     abi_minor: WEIR_ABI_MINOR,
     thread_model: WEIR_THREADS_PER_SESSION,
     reserved: 0,
-    capabilities: WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SEARCH | WEIR_CAN_SCAN_STATES,
+    capabilities: WEIR_CAN_COMMIT_POSITIONS
+        | WEIR_CAN_SYNC
+        | WEIR_CAN_MAINTAIN
+        | WEIR_CAN_SEARCH
+        | WEIR_CAN_SCAN_STATES,
     name: c"tantivy".as_ptr(),
     version: c"0.1.0".as_ptr(),
     license: c"MIT AND Apache-2.0 AND Zlib AND Unicode-3.0".as_ptr(),

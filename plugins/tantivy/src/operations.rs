@@ -17,9 +17,9 @@ use crate::host::Host;
 use crate::payload::{Payload, Position};
 use crate::place::Place;
 use crate::session;
-use crate::snapshot::{Reading, Snapshot};
+use crate::snapshot::{counts, Reading, Snapshot};
 use crate::view;
-use crate::writer::{counts, Writer};
+use crate::writer::Writer;
 
 /// Concurrency: the writer is of the one thread that calls the instance's operations. Sessions share the plan,
 /// which never changes, and reading, which its lock guards.
@@ -101,10 +101,7 @@ pub unsafe extern "C" fn open(
 pub unsafe extern "C" fn close(instance: *mut WeirInstance) {
     guard_quietly(|| {
         if !instance.is_null() {
-            let instance = unsafe { Box::from_raw(instance.cast::<Instance>()) };
-            if let Some(writer) = instance.writer {
-                writer.close();
-            }
+            drop(unsafe { Box::from_raw(instance.cast::<Instance>()) });
         }
     })
 }
@@ -148,11 +145,10 @@ pub unsafe extern "C" fn apply(
         let Instance { writer, plan, host, .. } = instance;
         let writer = writer.as_mut().ok_or_else(|| fatal("the index was opened for reading only"))?;
         writer.check_room()?;
-        for (index, document) in view::list(documents, count).enumerate() {
-            let verdict = unsafe { &mut **verdicts.add(index) };
-            writer.apply(plan, host, document, verdict)?;
-        }
-        Ok(())
+        let pairs = view::list(documents, count)
+            .enumerate()
+            .map(|(index, document)| (document, unsafe { &mut **verdicts.add(index) }));
+        writer.apply(plan, host, pairs)
     })
 }
 
@@ -164,15 +160,29 @@ pub unsafe extern "C" fn commit(
 ) -> WeirStatus {
     guard(error, || {
         let positions = view::list(positions, count).map(Position::copy);
-        unsafe { instance_of(instance) }.writer()?.commit(positions)
+        let instance = unsafe { instance_of(instance) };
+        let host = instance.host;
+        instance.writer()?.commit(&host, positions)
     })
+}
+
+pub unsafe extern "C" fn sync(instance: *mut WeirInstance, error: *mut WeirError) -> WeirStatus {
+    guard(error, || unsafe { instance_of(instance) }.writer()?.sync())
+}
+
+/// Merges go on beside everything else: there is no budget to keep to.
+pub unsafe extern "C" fn maintain(
+    instance: *mut WeirInstance,
+    _budget_ms: u32,
+    error: *mut WeirError,
+) -> WeirStatus {
+    guard(error, || unsafe { instance_of(instance) }.writer()?.maintain())
 }
 
 pub unsafe extern "C" fn abandon(instance: *mut WeirInstance, error: *mut WeirError) -> WeirStatus {
     guard(error, || {
-        let Instance { writer, plan, .. } = unsafe { instance_of(instance) };
-        match writer {
-            Some(writer) => writer.abandon(plan),
+        match &mut unsafe { instance_of(instance) }.writer {
+            Some(writer) => writer.abandon(),
             None => Ok(()),
         }
     })
@@ -244,7 +254,7 @@ pub unsafe extern "C" fn stats(
     guard(error, || {
         let instance = unsafe { instance_of(instance) };
         let ((live, hidden), segments) = match &mut instance.writer {
-            Some(writer) => (writer.counts(&instance.plan)?, writer.segments()?),
+            Some(writer) => (writer.counts(), writer.segments()),
             None => {
                 let snapshot = instance.newest()?;
                 let segments = snapshot.searcher.segment_readers().len();

@@ -3,22 +3,19 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
-use tantivy::columnar::Column;
-use tantivy::index::InvertedIndexReader;
-use tantivy::schema::IndexRecordOption;
-use tantivy::termdict::TermStreamer;
-use tantivy::{DocAddress, DocId, DocSet, Searcher, TERMINATED};
+use tantivy::columnar::{BytesColumn, Column};
+use tantivy::index::SegmentReader;
+use tantivy::DocAddress;
 
 use crate::document::Record;
 use crate::failure::{fatal, Outcome};
 use crate::ffi::*;
-use crate::fields::{id_term, Plan, ID_TERM, KIND, VERSION};
+use crate::fields::{Plan, KIND, VERSION};
 use crate::host::Host;
 use crate::query;
 use crate::rank::{self, Found};
-use crate::snapshot::{column, find, stored, Snapshot};
+use crate::snapshot::{column, ids, stored, Snapshot};
 use crate::view;
 
 /// Hands out hits until on_hit wants no more, and answers how many match.
@@ -48,7 +45,7 @@ pub fn search(
 }
 
 pub fn get(snapshot: &Snapshot, plan: &Plan, id: &[u8], on_hit: impl FnOnce(&Record)) -> Outcome<()> {
-    if let Some(address) = find(&snapshot.searcher, plan, id)? {
+    if let Some(address) = snapshot.find(id)? {
         let document = stored(&snapshot.searcher, address)?;
         let record = Record::of(plan, &document)?;
         if record.kind == WEIR_KIND_LIVE {
@@ -58,17 +55,18 @@ pub fn get(snapshot: &Snapshot, plan: &Plan, id: &[u8], on_hit: impl FnOnce(&Rec
     Ok(())
 }
 
-/// A segment's ids in order, at one of them.
+/// A segment's ids from one on, in order.
 struct Ids<'a> {
-    stream: TermStreamer<'a>,
-    inverted: &'a InvertedIndexReader,
+    next: Box<dyn FnMut() -> Option<(Vec<u8>, u64)> + 'a>,
+    column: &'a BytesColumn,
     versions: Column<i64>,
     kinds: Column<u64>,
 }
 
-fn inverted(searcher: &Searcher, plan: &Plan) -> Outcome<Vec<Arc<InvertedIndexReader>>> {
-    let readers = searcher.segment_readers().iter();
-    Ok(readers.map(|reader| reader.inverted_index(plan.terms)).collect::<Result<_, _>>()?)
+fn ids_from<'a>(column: &'a BytesColumn, reader: &SegmentReader, from: &[u8]) -> Outcome<Ids<'a>> {
+    let mut stream = column.dictionary().range().ge(from).into_stream()?;
+    let next = move || stream.advance().then(|| (stream.key().to_vec(), stream.term_ord()));
+    Ok(Ids { next: Box::new(next), column, versions: self::column(reader, VERSION)?, kinds: self::column(reader, KIND)? })
 }
 
 /// One document that scan came to.
@@ -87,26 +85,21 @@ pub fn scan(
     from: &[u8],
     mut on_scan: impl FnMut(&Scanned) -> Outcome<bool>,
 ) -> Outcome<()> {
-    let searcher = &snapshot.searcher;
-    let from = id_term(from);
-    let dictionaries = inverted(searcher, plan)?;
+    let readers = snapshot.searcher.segment_readers();
+    let columns = readers.iter().map(ids).collect::<Outcome<Vec<_>>>()?;
     let mut segments = Vec::new();
-    let mut next: BinaryHeap<Reverse<(Vec<u8>, usize)>> = BinaryHeap::new();
-    for (number, (inverted, reader)) in dictionaries.iter().zip(searcher.segment_readers()).enumerate() {
-        let mut stream = inverted.terms().range().ge(&from).lt([ID_TERM + 1]).into_stream()?;
-        if stream.advance() {
-            next.push(Reverse((stream.key().to_vec(), number)));
-        }
-        let (versions, kinds) = (column(reader, VERSION)?, column(reader, KIND)?);
-        segments.push(Ids { stream, inverted, versions, kinds });
+    let mut waiting: BinaryHeap<Reverse<(Vec<u8>, usize, u64)>> = BinaryHeap::new();
+    for (number, (column, reader)) in columns.iter().zip(readers).enumerate() {
+        let mut segment = ids_from(column, reader, from)?;
+        waiting.extend((segment.next)().map(|(id, order)| Reverse((id, number, order))));
+        segments.push(segment);
     }
-    while let Some(Reverse((id, number))) = next.pop() {
+    while let Some(Reverse((id, number, order))) = waiting.pop() {
         host.check()?;
-        let reader = searcher.segment_reader(number as u32);
-        let segment = &mut segments[number];
-        if let Some(doc) = segment.live_document(|doc| reader.is_deleted(doc))? {
+        let (segment, reader) = (&mut segments[number], &readers[number]);
+        if let Some(doc) = snapshot.by_id[number].living(reader, segment.column, order) {
             let scanned = Scanned {
-                id: &id[1..],
+                id: &id,
                 version: segment.versions.first(doc).ok_or_else(lost)?,
                 kind: segment.kinds.first(doc).ok_or_else(lost)? as u32,
                 address: DocAddress::new(number as u32, doc),
@@ -115,30 +108,13 @@ pub fn scan(
                 return Ok(());
             }
         }
-        if segment.stream.advance() {
-            next.push(Reverse((segment.stream.key().to_vec(), number)));
-        }
+        waiting.extend((segment.next)().map(|(id, order)| Reverse((id, number, order))));
     }
     Ok(())
 }
 
 fn lost() -> crate::failure::Failure {
     fatal("a document of the index has lost its version; make the index anew: weir rebuild")
-}
-
-impl Ids<'_> {
-    /// The document of the id that the stream is at, unless it is deleted here.
-    fn live_document(&self, is_deleted: impl Fn(DocId) -> bool) -> Outcome<Option<DocId>> {
-        let info = self.stream.value();
-        let mut postings = self.inverted.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
-        while postings.doc() != TERMINATED {
-            if !is_deleted(postings.doc()) {
-                return Ok(Some(postings.doc()));
-            }
-            postings.advance();
-        }
-        Ok(None)
-    }
 }
 
 /// As scan, with the states.

@@ -4,16 +4,19 @@
 //! Concurrency: sessions of several threads ask one Reading for the newest snapshot, under the lock of the
 //! instance. A snapshot itself is never changed and outlives the files that it reads: they are mapped.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tantivy::columnar::Column;
+use tantivy::collector::Count;
+use tantivy::columnar::{BytesColumn, Column};
 use tantivy::index::SegmentReader;
+use tantivy::query::TermQuery;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocSet, Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument, TERMINATED};
+use tantivy::{DocAddress, DocId, Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument};
 
 use crate::failure::{fatal, is_missing_file, retry, Outcome};
-use crate::fields::Plan;
+use crate::ffi::{WEIR_KIND_HIDDEN, WEIR_KIND_LIVE};
+use crate::fields::{Plan, ID};
+use crate::files::{Files, META};
 use crate::payload::Payload;
 use crate::place::{Place, Stamp};
 
@@ -25,84 +28,149 @@ const TRIES: usize = 50;
 pub struct Snapshot {
     pub searcher: Searcher,
     pub payload: Payload,
-}
-
-pub fn manual_reader(index: &Index) -> Outcome<IndexReader> {
-    Ok(index
-        .reader_builder()
-        .reload_policy(ReloadPolicy::Manual)
-        .doc_store_cache_num_blocks(BLOCKS_KEPT)
-        .try_into()?)
+    pub by_id: Vec<Arc<ById>>,
 }
 
 pub struct Reading {
     place: Place,
-    reader: IndexReader,
+    files: Files,
     index: Index,
+    reader: IndexReader,
     stamp: Stamp,
     newest: Arc<Snapshot>,
 }
 
+fn snapshot(
+    place: &Place,
+    index: &Index,
+    plan: &Plan,
+    searcher: Searcher,
+    before: Option<&Snapshot>,
+) -> Outcome<Arc<Snapshot>> {
+    match place.payload(&index.load_metas()?, plan)? {
+        Some(payload) => Ok(Arc::new(Snapshot::made(searcher, payload, before))),
+        None => Err(retry(format!(
+            "the index at {} is only being made; wait for the indexer",
+            place.path.display()
+        ))),
+    }
+}
+
 impl Reading {
     pub fn open(place: &Place, plan: &Plan) -> Outcome<Reading> {
-        let index = place.open_for_reading()?;
-        /* Before the reader: it would say less of an index that is not ours. */
-        if place.payload(&index.load_metas()?, plan)?.is_none() {
-            return Err(retry(format!(
-                "the index at {} is only being made; wait for the indexer",
-                place.path.display()
-            )));
+        for _ in 0..TRIES {
+            let stamp = place.stamp_if_any()?;
+            let files = place.open_for_reading()?;
+            let index = place.index(&files)?;
+            /* Before the reader: it would say less of an index that is not ours. */
+            place.payload(&index.load_metas()?, plan)?;
+            let reader = index
+                .reader_builder()
+                .reload_policy(ReloadPolicy::Manual)
+                .doc_store_cache_num_blocks(BLOCKS_KEPT)
+                .try_into();
+            let reader: IndexReader = match reader {
+                Err(error) if is_missing_file(&error) && place.stamp_if_any()? != stamp => continue,
+                other => other?,
+            };
+            let newest = snapshot(place, &index, plan, reader.searcher(), None)?;
+            let Some(stamp) = stamp else { continue };
+            return Ok(Reading { place: place.clone(), files, reader, index, stamp, newest });
         }
-        let reader = manual_reader(&index)?;
-        let (stamp, newest) = load(place, &index, &reader, plan)?;
-        Ok(Reading { place: place.clone(), reader, index, stamp, newest })
+        Err(busy())
     }
 
+    /// What tantivy and we read of meta.json is one and the same, from memory.
     pub fn newest(&mut self, plan: &Plan) -> Outcome<Arc<Snapshot>> {
-        if self.place.stamp()? != self.stamp {
-            (self.stamp, self.newest) = load(&self.place, &self.index, &self.reader, plan)?;
-        }
-        Ok(self.newest.clone())
-    }
-}
-
-/// meta.json is read twice, by us for its payload and by tantivy for its segments: when both saw the same
-/// segments, they saw the same documents.
-fn load(place: &Place, index: &Index, reader: &IndexReader, plan: &Plan) -> Outcome<(Stamp, Arc<Snapshot>)> {
-    for _ in 0..TRIES {
-        let stamp = place.stamp()?;
-        let metas = index.load_metas()?;
-        let Some(payload) = place.payload(&metas, plan)? else {
-            return Err(retry(format!("the index at {} is being made anew", place.path.display())));
-        };
-        match reader.reload() {
-            Err(error) if is_missing_file(&error) => continue,
-            other => other?,
-        }
-        let searcher = reader.searcher();
-        let segments: BTreeMap<_, _> =
-            metas.segments.iter().map(|segment| (segment.id(), segment.delete_opstamp())).collect();
-        if *searcher.generation().segments() == segments {
-            return Ok((stamp, Arc::new(Snapshot { searcher, payload })));
-        }
-    }
-    Err(retry("the index changes faster than it can be opened"))
-}
-
-/// The live place of the id. An id has one document at most that is not deleted.
-pub fn find(searcher: &Searcher, plan: &Plan, id: &[u8]) -> Outcome<Option<DocAddress>> {
-    let term = plan.id_term(id);
-    for (segment, reader) in searcher.segment_readers().iter().enumerate() {
-        let inverted = reader.inverted_index(plan.terms)?;
-        let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)? else { continue };
-        while postings.doc() != TERMINATED {
-            if !reader.is_deleted(postings.doc()) {
-                return Ok(Some(DocAddress::new(segment as u32, postings.doc())));
+        for _ in 0..TRIES {
+            let stamp = self.place.stamp()?;
+            if stamp == self.stamp {
+                return Ok(self.newest.clone());
             }
-            postings.advance();
+            self.files.take_meta(self.files.read(META)?);
+            match self.reader.reload() {
+                Err(error) if is_missing_file(&error) && self.place.stamp()? != stamp => continue,
+                other => other?,
+            }
+            let searcher = self.reader.searcher();
+            self.newest = snapshot(&self.place, &self.index, plan, searcher, Some(&self.newest))?;
+            self.stamp = stamp;
+            return Ok(self.newest.clone());
         }
+        Err(busy())
     }
-    Ok(None)
+}
+
+fn busy() -> crate::failure::Failure {
+    retry("the index changes faster than it can be opened")
+}
+
+/// Of a segment: by an id's place in the dictionary of its column, the document. It is made when somebody asks for it,
+/// and goes along from snapshot to snapshot.
+#[derive(Default)]
+pub struct ById(OnceLock<Vec<DocId>>);
+
+const NOWHERE: DocId = DocId::MAX;
+
+impl ById {
+    /// A document that is dead when this is made is not in it; later it may be.
+    pub fn documents(&self, reader: &SegmentReader, ids: &BytesColumn) -> &[DocId] {
+        self.0.get_or_init(|| {
+            let mut documents = vec![NOWHERE; ids.num_terms()];
+            for doc in reader.doc_ids_alive() {
+                if let Some(place) = ids.ords().first(doc).and_then(|order| documents.get_mut(order as usize)) {
+                    *place = doc;
+                }
+            }
+            documents
+        })
+    }
+
+    /// The document of that id of the dictionary, if it lives.
+    pub fn living(&self, reader: &SegmentReader, ids: &BytesColumn, order: u64) -> Option<DocId> {
+        let doc = self.documents(reader, ids).get(order as usize).copied().unwrap_or(NOWHERE);
+        (doc != NOWHERE && !reader.is_deleted(doc)).then_some(doc)
+    }
+}
+
+pub fn ids(reader: &SegmentReader) -> Outcome<BytesColumn> {
+    reader
+        .fast_fields()
+        .bytes(ID)?
+        .ok_or_else(|| fatal("the index has lost its ids; make it anew: weir rebuild"))
+}
+
+impl Snapshot {
+    fn made(searcher: Searcher, payload: Payload, before: Option<&Snapshot>) -> Snapshot {
+        let known = |reader: &SegmentReader| {
+            let before = before?;
+            let readers = before.searcher.segment_readers();
+            let place = readers.iter().position(|old| old.segment_id() == reader.segment_id())?;
+            Some(before.by_id[place].clone())
+        };
+        let by_id =
+            searcher.segment_readers().iter().map(|reader| known(reader).unwrap_or_default()).collect();
+        Snapshot { searcher, payload, by_id }
+    }
+
+    /// The live place of the id. An id has one document at most that is not deleted.
+    pub fn find(&self, id: &[u8]) -> Outcome<Option<DocAddress>> {
+        for (segment, (reader, by_id)) in self.searcher.segment_readers().iter().zip(&self.by_id).enumerate() {
+            let ids = ids(reader)?;
+            let Some(order) = ids.dictionary().term_ord(id)? else { continue };
+            if let Some(doc) = by_id.living(reader, &ids, order) {
+                return Ok(Some(DocAddress::new(segment as u32, doc)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Live and hidden documents.
+pub fn counts(searcher: &Searcher, plan: &Plan) -> Outcome<(u64, u64)> {
+    let of =
+        |kind: u32| searcher.search(&TermQuery::new(plan.kind_term(kind), IndexRecordOption::Basic), &Count);
+    Ok((of(WEIR_KIND_LIVE)? as u64, of(WEIR_KIND_HIDDEN)? as u64))
 }
 
 pub fn stored(searcher: &Searcher, address: DocAddress) -> Outcome<TantivyDocument> {

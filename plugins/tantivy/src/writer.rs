@@ -1,55 +1,74 @@
 // SPDX-License-Identifier: MIT
 //! The one writer of an index.
 //!
-//! Concurrency: the host calls one operation at a time. tantivy has a thread that indexes what was added, one
-//! that takes segments in, and one that merges; they are its own.
+//! tantivy's own IndexWriter ends its thread with each commit, asks each segment's dictionary for each document to
+//! delete, and syncs what it writes. This one drives tantivy's segments itself: documents go to a thread that
+//! stays (intake.rs), a table knows where each of them lies (segments.rs), merges are done beside it (merges.rs).
+//!
+//! A commit is the renaming of meta.json. What it names is in the page cache, which a kill leaves alone; `sync` takes
+//! it to the disk, and says so in synced.json. After a power loss the index is what meta.json names, when that is
+//! whole, and else what synced.json names (place.rs). So files that either of them names stay.
+//!
+//! Concurrency: the host calls one operation at a time; threads are those of intake.rs and merges.rs.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::mpsc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tantivy::collector::{Count, DocSetCollector};
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, NoMergePolicy};
-use tantivy::query::{RangeQuery, TermQuery};
-use tantivy::schema::IndexRecordOption;
-use tantivy::{Index, IndexReader, IndexWriter, Searcher, Term};
+use tantivy::directory::DirectoryLock;
+use tantivy::index::IndexMeta;
+use tantivy::{Directory, Index};
 
 use crate::document::{Maker, Record};
-use crate::failure::{retry, write_line, Outcome};
+use crate::failure::{retry, write_line, Failure, Outcome};
 use crate::ffi::*;
-use crate::fields::{Plan, KIND};
+use crate::fields::Plan;
+use crate::files::{Files, META, SYNCED};
 use crate::host::Host;
+use crate::intake::Intake;
+use crate::merges::{Done, Merges};
 use crate::payload::{Payload, Position};
 use crate::place::{birth, Place};
-use crate::snapshot::{column, find, manual_reader, stored};
-
-/// How long close waits for a merge, so that the next writer finds the index at rest.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::segments::{files_of, Change, Fresh, Segments};
 
 /// That much beside what is to be written has to be free after a failure.
 const SPARE_BYTES: u64 = 1 << 20;
+/// With more segments than this, commits wait for a merge.
+const SEGMENT_LIMIT: usize = 48;
+/// How long they wait between two questions whether the host has lost patience.
+const WAIT: Duration = Duration::from_millis(50);
+/// Commits between a merge that failed and the next one.
+const MERGE_PAUSE: u32 = 64;
 
 /// What was applied since the last commit.
 struct Applied {
     kind: u32,
     applied_at: i64,
     state: Vec<u8>,
+    /// Which of the documents handed to the intake it is.
+    place: usize,
 }
 
 pub struct Writer {
     place: Place,
+    files: Files,
     index: Index,
-    buffer: usize,
-    /// None: it broke, and abandon could not open it again so far.
-    writer: Option<IndexWriter>,
-    reader: IndexReader,
-    is_reader_behind: bool,
+    segments: Segments,
+    intake: Intake,
+    merges: Merges,
     payload: Payload,
+    /// What meta.json holds, and what synced.json does.
+    published: Vec<u8>,
+    synced: Vec<u8>,
+    synced_files: HashSet<PathBuf>,
+    /// A merge ended and meta.json does not have its result yet.
+    is_merged: bool,
+    /// Commits until merges are begun again.
+    pause: u32,
     /// By id; None: expired.
     pending: HashMap<Vec<u8>, Option<Applied>>,
-    /// Ids that fetch did not find since the last commit: they need no deleting, which tantivy does by asking
-    /// every segment.
-    absent: HashSet<Vec<u8>>,
+    /// Documents handed to the intake since the last commit.
+    added: usize,
     maker: Maker,
     /// Of states, since the last commit.
     bytes: u64,
@@ -58,72 +77,74 @@ pub struct Writer {
     starved: u64,
     /// Something failed since the last commit: an empty one is to find out whether writing works, and writes.
     doubtful: bool,
-}
-
-/// Many small commits make many small segments: those of fewer documents than a layer count as one level, and
-/// eight of a level become one. A layer of tantivy's own 10,000 would copy thousands of documents for each
-/// dozen that comes.
-fn merge_policy() -> LogMergePolicy {
-    let mut policy = LogMergePolicy::default();
-    policy.set_min_num_segments(8);
-    policy.set_min_layer_size(500);
-    policy.set_level_log_size(2.0);
-    policy.set_del_docs_ratio_before_merge(0.4);
-    policy
-}
-
-fn open_writer(index: &Index, buffer: usize) -> Outcome<IndexWriter> {
-    let options = IndexWriterOptions::builder()
-        .num_worker_threads(1)
-        .num_merge_threads(1)
-        .memory_budget_per_thread(buffer)
-        .build();
-    let writer: IndexWriter = index.writer_with_options(options)?;
-    writer.set_merge_policy(Box::new(merge_policy()));
-    Ok(writer)
+    _lock: DirectoryLock,
 }
 
 impl Writer {
     pub fn open(place: &Place, plan: &Plan, buffer: usize) -> Outcome<Writer> {
-        let index = place.open_for_writing(plan)?;
-        let mut writer = open_writer(&index, buffer).map_err(|failure| failure.at(&place.path))?;
-        /* Only now nobody else writes. */
-        let payload = match place.payload(&index.load_metas()?, plan)? {
-            Some(payload) => payload,
-            None => {
-                let payload = Payload::new(&plan.fingerprint, birth());
-                commit(&mut writer, &payload)?;
-                payload
-            }
-        };
-        Ok(Writer {
+        let (files, lock) = place.open_for_writing(plan)?;
+        let index = place.index(&files)?;
+        let metas = index.load_metas()?;
+        let payload = place.payload(&metas, plan)?;
+        let synced = files.read(SYNCED).unwrap_or_default();
+        let segments = Segments::open(&index, metas.segments.clone()).map_err(|failure| failure.at(&place.path))?;
+        let mut writer = Writer {
             place: place.clone(),
-            buffer,
-            writer: Some(writer),
-            reader: manual_reader(&index)?,
-            is_reader_behind: false,
+            intake: Intake::start(&index, buffer)?,
+            merges: Merges::start(&files)?,
+            published: files.read(META)?,
+            synced_files: names_of(&synced),
+            synced,
+            files,
             index,
-            payload,
+            segments,
+            payload: payload.clone().unwrap_or_else(|| Payload::new(&plan.fingerprint, birth())),
+            is_merged: false,
+            pause: 0,
             pending: HashMap::new(),
-            absent: HashSet::new(),
+            added: 0,
             maker: Maker::new(),
             bytes: 0,
             starved: 0,
             doubtful: false,
-        })
+            _lock: lock,
+        };
+        writer.begin(&metas, payload.is_none())?;
+        Ok(writer)
     }
 
-    /// What the last commit left.
-    fn searcher(&mut self) -> Outcome<Searcher> {
-        if self.is_reader_behind {
-            self.reader.reload()?;
-            self.is_reader_behind = false;
+    /// meta.json is what the index was opened with, and nothing else lies in the folder.
+    fn begin(&mut self, metas: &IndexMeta, is_new: bool) -> Outcome<()> {
+        if is_new {
+            let payload = self.payload.clone();
+            self.publish(&payload, Vec::new())?;
+            self.sync()?;
+        } else if self.place.is_taken_back(&self.published, metas)? {
+            let payload = self.payload.clone();
+            self.publish(&payload, metas.segments.clone())?;
         }
-        Ok(self.reader.searcher())
+        let mut names = names_of(&self.published);
+        names.extend(self.synced_files.iter().cloned());
+        self.place.remove_strays(&names)?;
+        self.begin_merges();
+        Ok(())
     }
 
-    fn writer(&mut self) -> Outcome<&mut IndexWriter> {
-        self.writer.as_mut().ok_or_else(|| retry("the writer failed and is to be opened again"))
+    /// Makes these the segments that readers see.
+    fn publish(&mut self, payload: &Payload, segments: Vec<tantivy::SegmentMeta>) -> Outcome<()> {
+        let meta = IndexMeta {
+            index_settings: self.index.settings().clone(),
+            persisted_custom_extensions: Vec::new(),
+            segments,
+            schema: self.index.schema(),
+            opstamp: payload.commits,
+            payload: Some(payload.write()),
+        };
+        let bytes = serde_json::to_vec(&meta).map_err(|error| retry(error.to_string()))?;
+        self.files.replace(META, &bytes)?;
+        self.published = bytes;
+        self.is_merged = false;
+        Ok(())
     }
 
     /// tantivy does not always tell why writing failed: a thread of its own met the error.
@@ -161,19 +182,12 @@ impl Writer {
         ids: impl Iterator<Item = &'a [u8]>,
         mut on_state: impl FnMut(usize, Option<&[u8]>) -> bool,
     ) -> Outcome<()> {
-        let searcher = self.searcher()?;
         for (index, id) in ids.enumerate() {
             let goes_on = match self.pending.get(id) {
                 Some(applied) => on_state(index, applied.as_ref().map(|applied| &applied.state[..])),
-                None => match find(&searcher, plan, id)? {
-                    Some(address) => {
-                        let document = stored(&searcher, address)?;
-                        on_state(index, Some(Record::of(plan, &document)?.state))
-                    }
-                    None => {
-                        self.absent.insert(id.to_vec());
-                        on_state(index, None)
-                    }
+                None => match self.segments.stored(plan, id)? {
+                    Some(document) => on_state(index, Some(Record::of(plan, &document)?.state)),
+                    None => on_state(index, None),
                 },
             };
             if !goes_on {
@@ -183,84 +197,203 @@ impl Writer {
         Ok(())
     }
 
-    pub fn apply(
+    /// A verdict for each document. Those that are accepted are on their way to a segment.
+    pub fn apply<'a>(
         &mut self,
         plan: &Plan,
         host: &Host,
-        document: &WeirDocument,
-        verdict: &mut WeirVerdict,
+        documents: impl Iterator<Item = (&'a WeirDocument, &'a mut WeirVerdict)>,
     ) -> Outcome<()> {
-        let made = match self.maker.make(plan, host, document)? {
-            Ok(made) => made,
-            Err(reason) => {
-                verdict.kind = WEIR_REJECTED;
-                write_line(&mut verdict.reason, reason);
-                return Ok(());
+        let mut all = Vec::new();
+        for (document, verdict) in documents {
+            match self.maker.make(plan, host, document)? {
+                Ok(made) => {
+                    verdict.kind = WEIR_ACCEPTED;
+                    verdict.reason[0] = 0;
+                    self.note_applied(document);
+                    all.push(made);
+                }
+                Err(reason) => {
+                    verdict.kind = WEIR_REJECTED;
+                    write_line(&mut verdict.reason, reason);
+                }
             }
-        };
-        let id = document.id();
-        let is_new = !self.pending.contains_key(id) && self.absent.contains(id);
-        let writer = self.writer()?;
-        if !is_new {
-            writer.delete_term(plan.id_term(id));
         }
-        let added = writer.add_document(made).map(drop).map_err(Into::into);
-        self.bytes += document.state().len() as u64;
-        self.note_starved(added)?;
+        let added = if all.is_empty() { Ok(()) } else { self.intake.add(all) };
+        self.note_starved(added)
+    }
+
+    fn note_applied(&mut self, document: &WeirDocument) {
         let applied = Applied {
             kind: document.kind,
             applied_at: document.applied_at,
             state: document.state().to_vec(),
+            place: self.added,
         };
-        self.pending.insert(id.to_vec(), Some(applied));
-        verdict.kind = WEIR_ACCEPTED;
-        verdict.reason[0] = 0;
-        Ok(())
+        self.added += 1;
+        self.bytes += document.state().len() as u64;
+        self.pending.insert(document.id().to_vec(), Some(applied));
     }
 
-    pub fn commit(&mut self, positions: impl Iterator<Item = Position>) -> Outcome<()> {
+    pub fn commit(&mut self, host: &Host, positions: impl Iterator<Item = Position>) -> Outcome<()> {
         let mut payload = self.payload.clone();
         payload.set_positions(positions);
         self.check_room()?;
-        if self.pending.is_empty() && payload == self.payload && !self.doubtful {
+        let is_unchanged = self.pending.is_empty() && payload == self.payload;
+        self.end_merges()?;
+        if is_unchanged && !self.doubtful && !self.is_merged {
             return Ok(());
         }
-        payload.commits += 1;
-        let committed = self.writer().and_then(|writer| commit(writer, &payload));
+        if !is_unchanged || self.doubtful {
+            payload.commits += 1;
+        }
+        self.wait_for_merges(host)?;
+        let committed = self.commit_pending(&payload);
         self.note_starved(committed)?;
         self.payload = payload;
         self.doubtful = false;
         self.forget();
+        self.sweep();
+        self.begin_merges();
         Ok(())
+    }
+
+    fn commit_pending(&mut self, payload: &Payload) -> Outcome<()> {
+        let made = self.intake.finish()?;
+        let mut files: Vec<PathBuf> = made.iter().flat_map(|segment| files_of(segment.meta())).collect();
+        let outcome = self.change(made, payload, &mut files).and_then(|change| {
+            self.publish(payload, self.segments.metas_after(&change))?;
+            Ok(change)
+        });
+        match outcome {
+            Ok(change) => self.segments.accept(change),
+            Err(failure) => {
+                self.delete(files);
+                Err(failure)
+            }
+        }
+    }
+
+    fn change(
+        &self,
+        made: Vec<tantivy::Segment>,
+        payload: &Payload,
+        files: &mut Vec<PathBuf>,
+    ) -> Outcome<Change> {
+        let mut fresh = vec![None; self.added];
+        for (id, applied) in &self.pending {
+            if let Some(applied) = applied {
+                fresh[applied.place] = Some((id, applied.kind));
+            }
+        }
+        let fresh: Vec<Fresh> = fresh
+            .into_iter()
+            .map(|document| Fresh {
+                id: document.map(|(id, _)| &id[..]),
+                is_hidden: document.is_some_and(|(_, kind)| kind == WEIR_KIND_HIDDEN),
+            })
+            .collect();
+        let gone = self.pending.iter().filter(|(_, applied)| applied.is_none()).map(|(id, _)| id.clone());
+        self.segments.change(made, &fresh, gone, payload.commits, files)
     }
 
     fn forget(&mut self) {
         self.pending.clear();
-        self.absent.clear();
+        self.added = 0;
         self.bytes = 0;
-        self.is_reader_behind = true;
     }
 
-    pub fn abandon(&mut self, plan: &Plan) -> Outcome<()> {
+    fn delete(&self, files: Vec<PathBuf>) {
+        for path in files {
+            /* What cannot be deleted now is a stray for the next writer. */
+            let _ = self.files.delete(&path);
+        }
+    }
+
+    /// Files that no commit names any more.
+    fn sweep(&mut self) {
+        let trash = std::mem::take(&mut self.segments.trash);
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            trash.into_iter().partition(|path| self.synced_files.contains(path));
+        self.segments.trash = kept;
+        self.delete(gone);
+    }
+
+    /// A merge that failed, as for want of room, is no reason not to commit: it is begun again later.
+    fn take_merge(&mut self, done: Done) -> Outcome<()> {
+        if done.outcome.is_err() {
+            self.pause = MERGE_PAUSE;
+        } else {
+            self.is_merged = true;
+        }
+        self.segments.end_merge(done)
+    }
+
+    fn end_merges(&mut self) -> Outcome<()> {
+        while let Some(done) = self.merges.done() {
+            self.take_merge(done)?;
+        }
+        Ok(())
+    }
+
+    fn begin_merges(&mut self) {
+        self.pause = self.pause.saturating_sub(1);
+        if self.pause == 0 {
+            self.segments.begin_merges(&self.merges);
+        }
+    }
+
+    fn wait_for_merges(&mut self, host: &Host) -> Outcome<()> {
+        while self.segments.count() > SEGMENT_LIMIT && self.segments.is_merging() {
+            host.check()?;
+            if let Some(done) = self.merges.wait(WAIT) {
+                self.take_merge(done)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn abandon(&mut self) -> Outcome<()> {
         self.forget();
         self.doubtful = true;
-        /* What rollback cannot mend is opened again: only dropping the old one frees the lock. */
-        let rolled_back = match self.writer.take() {
-            Some(mut writer) => writer.rollback().is_ok().then_some(writer),
-            None => None,
-        };
-        let writer = match rolled_back {
-            Some(writer) => {
-                writer.set_merge_policy(Box::new(merge_policy()));
-                writer
-            }
-            None => open_writer(&self.index, self.buffer)?,
-        };
-        self.writer = Some(writer);
-        /* A commit that failed may have got as far as its renaming. */
-        if let Some(payload) = self.place.payload(&self.index.load_metas()?, plan)? {
-            self.payload = payload;
+        if let Ok(dropped) = self.intake.drop_all() {
+            self.delete(dropped.iter().flat_map(|segment| files_of(segment.meta())).collect());
         }
+        Ok(())
+    }
+
+    /// What a merge has made while nothing is committed is published here.
+    pub fn maintain(&mut self) -> Outcome<()> {
+        if self.added > 0 || !self.pending.is_empty() || self.starved > 0 {
+            return Ok(());
+        }
+        self.end_merges()?;
+        if self.is_merged {
+            let payload = self.payload.clone();
+            self.commit_pending(&payload)?;
+            self.sweep();
+            self.begin_merges();
+        }
+        Ok(())
+    }
+
+    pub fn sync(&mut self) -> Outcome<()> {
+        if self.synced == self.published {
+            return Ok(());
+        }
+        let outcome = self.sync_published();
+        outcome.map_err(|error| Failure { message: format!("cannot sync: {error}"), ..retry("") })?;
+        self.sweep();
+        Ok(())
+    }
+
+    fn sync_published(&mut self) -> std::io::Result<()> {
+        self.files.sync_files()?;
+        self.files.sync_folder()?;
+        self.files.replace(SYNCED, &self.published)?;
+        self.files.sync_folder()?;
+        self.synced = self.published.clone();
+        self.synced_files = names_of(&self.synced);
         Ok(())
     }
 
@@ -270,39 +403,27 @@ impl Writer {
 
     /// How many hidden documents it removed.
     pub fn expire(&mut self, plan: &Plan, before: i64) -> Outcome<u64> {
-        let searcher = self.searcher()?;
-        let mut ids: Vec<Vec<u8>> = Vec::new();
-        let end = std::ops::Bound::Excluded(Term::from_field_i64(plan.applied, before));
-        let old = RangeQuery::new(std::ops::Bound::Unbounded, end);
-        for address in searcher.search(&old, &DocSetCollector)? {
-            let document = stored(&searcher, address)?;
-            let id = Record::of(plan, &document)?.id;
-            if !self.pending.contains_key(id) {
-                ids.push(id.to_vec());
-            }
-        }
+        let mut ids = self.segments.hidden_before(plan, before)?;
+        ids.retain(|id| !self.pending.contains_key(id));
         ids.extend(self.pending.iter().filter_map(|(id, applied)| {
             let applied = applied.as_ref()?;
             (applied.kind == WEIR_KIND_HIDDEN && applied.applied_at < before).then(|| id.clone())
         }));
         let removed = ids.len() as u64;
         for id in ids {
-            self.writer()?.delete_term(plan.id_term(&id));
             self.pending.insert(id, None);
         }
         Ok(removed)
     }
 
     /// Live and hidden documents, with what was applied.
-    pub fn counts(&mut self, plan: &Plan) -> Outcome<(u64, u64)> {
-        let searcher = self.searcher()?;
-        let (mut live, mut hidden) = counts(&searcher, plan)?;
+    pub fn counts(&self) -> (u64, u64) {
+        let (mut live, mut hidden) = self.segments.counts();
         for (id, applied) in &self.pending {
-            if let Some(address) = find(&searcher, plan, id)? {
-                let segment = searcher.segment_reader(address.segment_ord);
-                let kind = column::<u64>(segment, KIND)?.first(address.doc_id);
-                let count = if kind == Some(WEIR_KIND_LIVE.into()) { &mut live } else { &mut hidden };
-                *count = count.saturating_sub(1);
+            match self.segments.find(id).map(|spot| spot.kind()) {
+                Some(WEIR_KIND_LIVE) => live = live.saturating_sub(1),
+                Some(_) => hidden = hidden.saturating_sub(1),
+                None => {}
             }
             match applied.as_ref().map(|applied| applied.kind) {
                 Some(WEIR_KIND_LIVE) => live += 1,
@@ -310,38 +431,15 @@ impl Writer {
                 None => {}
             }
         }
-        Ok((live, hidden))
+        (live, hidden)
     }
 
-    pub fn segments(&mut self) -> Outcome<usize> {
-        Ok(self.searcher()?.segment_readers().len())
-    }
-
-    /// A merge that still runs would write into an index that another writer may have open by then: the lock
-    /// is kept until it has ended, in a thread that the end of the process ends as well.
-    pub fn close(mut self) {
-        let Some(writer) = self.writer.take() else { return };
-        writer.set_merge_policy(Box::new(NoMergePolicy));
-        let (tell, told) = mpsc::channel();
-        let waiter = std::thread::Builder::new().name("weir-tantivy-end".into()).spawn(move || {
-            let _ = writer.wait_merging_threads();
-            let _ = tell.send(());
-        });
-        if waiter.is_ok() {
-            let _ = told.recv_timeout(PATIENCE);
-        }
+    pub fn segments(&self) -> usize {
+        self.segments.count()
     }
 }
 
-fn commit(writer: &mut IndexWriter, payload: &Payload) -> Outcome<()> {
-    let mut prepared = writer.prepare_commit()?;
-    prepared.set_payload(&payload.write());
-    prepared.commit()?;
-    Ok(())
-}
-
-pub fn counts(searcher: &Searcher, plan: &Plan) -> Outcome<(u64, u64)> {
-    let of =
-        |kind: u32| searcher.search(&TermQuery::new(plan.kind_term(kind), IndexRecordOption::Basic), &Count);
-    Ok((of(WEIR_KIND_LIVE)? as u64, of(WEIR_KIND_HIDDEN)? as u64))
+/// Files of the segments that a meta.json names.
+fn names_of(meta: &[u8]) -> HashSet<PathBuf> {
+    crate::place::segment_files(meta).unwrap_or_default()
 }
