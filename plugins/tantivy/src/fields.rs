@@ -96,10 +96,11 @@ fn plan_field(builder: &mut SchemaBuilder, number: usize, field: &WeirField) -> 
         let name = named("key");
         (builder.add_bytes_field(&name, BytesOptions::default().set_fast()), name)
     });
-    let order = ((is_ranged && (is_sorted || is_filtered)) || (is_boolean && (is_sorted || is_counted))).then(|| {
-        let name = named("order");
-        (builder.add_u64_field(&name, NumericOptions::default().set_fast()), name)
-    });
+    let order = ((is_ranged && (is_sorted || is_filtered)) || (is_boolean && (is_sorted || is_counted)))
+        .then(|| {
+            let name = named("order");
+            (builder.add_u64_field(&name, NumericOptions::default().set_fast()), name)
+        });
     let value = (field.r#type == WEIR_TYPE_KEYWORD && is_counted).then(|| {
         let name = named("value");
         (builder.add_bytes_field(&name, BytesOptions::default().set_fast()), name)

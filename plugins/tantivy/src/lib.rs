@@ -4,11 +4,12 @@
 //! `operations` is called by the host and calls `writer` (the one writer of an index) and `session` (what a
 //! reader asks of a `snapshot`). The writer has `intake`, where documents become segments, `segments`, which knows
 //! where each lies, and `merges`. `place` is the folder and `files` what lies in it, `payload` what a commit carries
-//! beside documents, `fields` the layout, `document`, `words`, `query`, `near` and `rank` what becomes of documents
-//! and queries.
+//! beside documents, `fields` the layout, `document`, `words`, `query`, `near`, `rank`, `prune` and `facets` what
+//! becomes of documents and queries.
 //! `ffi` and `view` are the boundary, `host` and `failure` what goes back over it.
 
 mod document;
+mod facets;
 mod failure;
 mod ffi;
 mod fields;
@@ -20,6 +21,7 @@ mod near;
 mod operations;
 mod payload;
 mod place;
+mod prune;
 mod query;
 mod rank;
 mod segments;
@@ -80,7 +82,7 @@ static OPERATIONS: WeirOperations = WeirOperations {
     session_positions: Some(operations::session_positions),
     suggest: None,
     scan_states: Some(operations::scan_states),
-    facets: None,
+    facets: Some(operations::facets),
 };
 
 static MANIFEST: Table<WeirManifest> = Table(WeirManifest {
@@ -93,7 +95,8 @@ static MANIFEST: Table<WeirManifest> = Table(WeirManifest {
         | WEIR_CAN_SYNC
         | WEIR_CAN_MAINTAIN
         | WEIR_CAN_SEARCH
-        | WEIR_CAN_SCAN_STATES,
+        | WEIR_CAN_SCAN_STATES
+        | WEIR_CAN_FACET,
     name: c"tantivy".as_ptr(),
     version: c"0.1.0".as_ptr(),
     license: c"MIT AND Apache-2.0 AND Zlib AND Unicode-3.0".as_ptr(),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Merges of segments, in the background: which, and how.
 //!
-//! Segments of a commit are small, and each costs every search. Eight of about the same size become one. Two
-//! threads, one for small results and one for large ones, so that a large merge does not leave small segments to
+//! Segments of a commit are small, and each costs every search. So many of about the same size become one: more of
+//! them while documents keep coming, because each merge writes all of it anew; fewer when there is time. Two threads, one for small results and one for large ones, so that a large merge does not leave small segments to
 //! pile up behind it.
 //!
 //! Concurrency: a lane is a thread that gets plans and answers results, over channels. `stop` makes the output of
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
@@ -26,9 +27,11 @@ use tantivy::{BitSet, Directory, IndexSettings, Segment};
 use crate::failure::Outcome;
 use crate::files::{locked, Files, META};
 
-/// So many of one level become one.
-const FAN_IN: usize = 8;
-/// Levels are powers of FAN_IN times this many documents.
+/// So many of one level become one while there are commits, and so many when there are none.
+pub const BUSY: usize = 12;
+pub const IDLE: usize = 4;
+/// Levels are powers of the first times the second of documents.
+const LEVEL_FACTOR: f64 = 8.0;
 const LEVEL_DOCUMENTS: f64 = 500.0;
 /// A result of more documents is for the lane of large ones.
 const SMALL_DOCUMENTS: u32 = 50_000;
@@ -50,7 +53,7 @@ pub struct Plan {
 }
 
 fn level(size: &Size) -> i32 {
-    (f64::from(size.living.max(1)) / LEVEL_DOCUMENTS).max(1.0).log(FAN_IN as f64).floor() as i32
+    (f64::from(size.living.max(1)) / LEVEL_DOCUMENTS).max(1.0).log(LEVEL_FACTOR).floor() as i32
 }
 
 fn plan_of(sizes: &[&Size]) -> Plan {
@@ -60,16 +63,16 @@ fn plan_of(sizes: &[&Size]) -> Plan {
     }
 }
 
-/// Merges that are due among segments that are in none, oldest first.
-pub fn due(sizes: &[Size]) -> Vec<Plan> {
+/// Merges that are due among segments that are in none, oldest first; fan_in of a level become one.
+pub fn due(sizes: &[Size], fan_in: usize) -> Vec<Plan> {
     let mut levels: std::collections::BTreeMap<i32, Vec<&Size>> = Default::default();
     for size in sizes {
         levels.entry(level(size)).or_default().push(size);
     }
     let mut plans = Vec::new();
     for of_level in levels.values() {
-        let (whole, rest) = of_level.split_at(of_level.len() / FAN_IN * FAN_IN);
-        plans.extend(whole.chunks(FAN_IN).map(plan_of));
+        let (whole, rest) = of_level.split_at(of_level.len() / fan_in * fan_in);
+        plans.extend(whole.chunks(fan_in).map(plan_of));
         for size in rest {
             if f64::from(size.documents - size.living) >= DEAD_SHARE * f64::from(size.documents) {
                 plans.push(plan_of(&[size]));
@@ -92,8 +95,11 @@ pub struct Done {
     pub outcome: Outcome<Option<(SegmentId, u32)>>,
 }
 
+/// How long the end waits for a merge to notice it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 pub struct Merges {
-    lanes: [Sender<Task>; 2],
+    lanes: Vec<Sender<Task>>,
     results: Receiver<Done>,
     stop: Arc<AtomicBool>,
 }
@@ -116,29 +122,33 @@ impl Merges {
             })?;
             Ok(sender)
         };
-        Ok(Merges { lanes: [lane("weir-merge-s")?, lane("weir-merge-l")?], results, stop })
+        Ok(Merges { lanes: vec![lane("weir-merge-s")?, lane("weir-merge-l")?], results, stop })
     }
 
     /// inputs: in the order of the plan's numbers, with what lives in each; None: all of it.
     pub fn begin(&self, plan: Plan, inputs: Vec<(Segment, Option<BitSet>)>) {
         let lane = usize::from(plan.documents > SMALL_DOCUMENTS);
         /* A lane ends with the process only. */
-        let _ = self.lanes[lane].send(Task { numbers: plan.numbers, inputs });
+        let task = Task { numbers: plan.numbers, inputs };
+        let _ = self.lanes.get(lane).map(|lane| lane.send(task));
     }
 
     pub fn done(&self) -> Option<Done> {
         self.results.try_recv().ok()
     }
 
-    pub fn wait(&self, time: std::time::Duration) -> Option<Done> {
+    pub fn wait(&self, time: Duration) -> Option<Done> {
         self.results.recv_timeout(time).ok()
     }
 }
 
 impl Drop for Merges {
-    /// What a merge still writes is in nobody's way: nothing names it, and the next writer removes it.
+    /// What a merge may still write after that is in nobody's way: nothing names it, and the next writer removes it.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        self.lanes.clear();
+        let until = Instant::now() + PATIENCE;
+        while self.results.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok() {}
     }
 }
 

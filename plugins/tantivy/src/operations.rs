@@ -10,6 +10,7 @@ use std::ffi::{c_char, c_int, c_void, CString};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::document::Record;
+use crate::facets::{self, Numbers};
 use crate::failure::{fatal, guard, guard_quietly, retry, Outcome};
 use crate::ffi::*;
 use crate::fields::Plan;
@@ -29,6 +30,7 @@ struct Instance {
     host: Host,
     writer: Option<Writer>,
     reading: Mutex<Option<Reading>>,
+    numbers: Numbers,
 }
 
 struct Session {
@@ -92,7 +94,8 @@ pub unsafe extern "C" fn open(
         } else {
             reading = Some(Reading::open(&place, &plan)?);
         }
-        let made = Instance { place, plan, host, writer, reading: Mutex::new(reading) };
+        let made =
+            Instance { place, plan, host, writer, reading: Mutex::new(reading), numbers: Numbers::default() };
         unsafe { *instance = Box::into_raw(Box::new(made)).cast() };
         Ok(())
     })
@@ -180,11 +183,9 @@ pub unsafe extern "C" fn maintain(
 }
 
 pub unsafe extern "C" fn abandon(instance: *mut WeirInstance, error: *mut WeirError) -> WeirStatus {
-    guard(error, || {
-        match &mut unsafe { instance_of(instance) }.writer {
-            Some(writer) => writer.abandon(),
-            None => Ok(()),
-        }
+    guard(error, || match &mut unsafe { instance_of(instance) }.writer {
+        Some(writer) => writer.abandon(),
+        None => Ok(()),
     })
 }
 
@@ -338,9 +339,28 @@ pub unsafe extern "C" fn search(
         let hand_out = |record: &Record, score: f32| {
             on_hit.is_some_and(|on_hit| hand_out_hit(record, score, on_hit, context))
         };
-        let total = session::search(&session.snapshot, &instance.plan, &session.host, search, hand_out)?;
-        unsafe { *result = WeirSearchResult { total, total_is_lower_bound: 0 } };
+        let (total, is_lower_bound) =
+            session::search(&session.snapshot, &instance.plan, &session.host, search, hand_out)?;
+        let total_is_lower_bound = u32::from(is_lower_bound);
+        unsafe { *result = WeirSearchResult { total, total_is_lower_bound } };
         Ok(())
+    })
+}
+
+pub unsafe extern "C" fn facets(
+    session: *mut WeirSession,
+    wanted: *const WeirFacets,
+    on_facet: WeirOnFacet,
+    context: *mut c_void,
+    error: *mut WeirError,
+) -> WeirStatus {
+    guard(error, || {
+        let (session, instance) = unsafe { session_of(session) };
+        let Instance { plan, numbers, .. } = instance;
+        let hand_out = |index: usize, value: &[u8], count: u64| unsafe {
+            on_facet(context, index, value.as_ptr().cast(), value.len(), count) == 0
+        };
+        facets::facets(&session.snapshot, plan, &session.host, numbers, unsafe { &*wanted }, hand_out)
     })
 }
 
@@ -369,9 +389,9 @@ pub unsafe extern "C" fn scan(
     error: *mut WeirError,
 ) -> WeirStatus {
     guard(error, || {
-        let (session, instance) = unsafe { session_of(session) };
+        let (session, _) = unsafe { session_of(session) };
         let from = view::bytes(from, from_length);
-        session::scan(&session.snapshot, &instance.plan, &session.host, from, |at| {
+        session::scan(&session.snapshot, &session.host, from, |at| {
             let id = at.id.as_ptr().cast();
             Ok(unsafe { on_scan(context, id, at.id.len(), at.version, at.kind) } == 0)
         })

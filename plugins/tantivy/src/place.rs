@@ -183,8 +183,7 @@ impl Place {
     pub fn is_taken_back(&self, meta: &[u8], opened: &IndexMeta) -> Outcome<bool> {
         let payload = serde_json::from_slice::<serde_json::Value>(meta).ok();
         let payload = payload.as_ref().and_then(|meta| meta["payload"].as_str());
-        Ok(payload != opened.payload.as_deref()
-            || segment_files(meta) != Some(opened.list_segment_files()))
+        Ok(payload != opened.payload.as_deref() || segment_files(meta) != Some(opened.list_segment_files()))
     }
 
     /// Removes segments' files that nothing names: a kill, or a power loss, left them.

@@ -17,22 +17,42 @@ use crate::ffi::*;
 use crate::fields::{order_of, FieldPlan, Plan};
 use crate::host::Host;
 use crate::near::NearQuery;
+use crate::prune::Leaf;
 
 const DEPTH_LIMIT: usize = 256;
 
 type AnyQuery = Box<dyn Query>;
 
-pub fn build(plan: &Plan, host: &Host, query: &WeirQuery) -> Outcome<AnyQuery> {
-    let built = Builder { plan, host }.node(query, 0)?;
-    Ok(built.unwrap_or_else(nothing))
+/// What matches, and, of a query of words alone, the shares that its score is the sum of.
+pub struct Filtered {
+    pub query: AnyQuery,
+    pub leaves: Option<Vec<Leaf>>,
+}
+
+/// The query, narrowed by a filter that does not score.
+pub fn filtered(
+    plan: &Plan,
+    host: &Host,
+    query: &WeirQuery,
+    filter: Option<&WeirQuery>,
+) -> Outcome<Filtered> {
+    let builder = Builder { plan, host };
+    let built = builder.node(query, 0)?.unwrap_or_else(nothing);
+    let mut leaves = Vec::new();
+    let is_of_words = builder.leaves(query, 1.0, 0, &mut leaves)? && !leaves.is_empty();
+    let query = match filter {
+        Some(filter) => both(built, builder.node(filter, 0)?.unwrap_or_else(nothing)),
+        None => built,
+    };
+    Ok(Filtered { query, leaves: is_of_words.then_some(leaves) })
 }
 
 /// Decides, and adds nothing to the score.
-pub fn unscored(query: AnyQuery) -> AnyQuery {
+fn unscored(query: AnyQuery) -> AnyQuery {
     Box::new(ConstScoreQuery::new(query, 0.0))
 }
 
-pub fn both(query: AnyQuery, filter: AnyQuery) -> AnyQuery {
+fn both(query: AnyQuery, filter: AnyQuery) -> AnyQuery {
     Box::new(BooleanQuery::new(vec![(Occur::Must, query), (Occur::Must, unscored(filter))]))
 }
 
@@ -118,6 +138,52 @@ impl Builder<'_> {
         }
         let each = in_fields.into_iter().map(|queries| join(Occur::Should, queries)).collect();
         Ok(Some(join(Occur::Must, each)))
+    }
+
+    /// Collects the words of the query, each in each of its fields. False: the score is not the sum of their shares,
+    /// or has others.
+    fn leaves(&self, query: &WeirQuery, boost: f32, depth: usize, leaves: &mut Vec<Leaf>) -> Outcome<bool> {
+        match query.kind {
+            WEIR_QUERY_TERM => {
+                for field in self.fields(query) {
+                    let split = self.split(query.text(), field.language.as_deref())?;
+                    let Some((forms, are_stems)) = field.forms() else { continue };
+                    let words = if are_stems { split.stems } else { split.words };
+                    leaves.extend(words.iter().map(|word| Leaf {
+                        term: Term::from_field_text(forms, word),
+                        boost: boost * field.boost,
+                    }));
+                }
+                Ok(true)
+            }
+            WEIR_QUERY_BOOST => {
+                let boost = boost * boost_of(query);
+                self.leaves(only_child(query)?, boost, depth + 1, leaves)
+            }
+            WEIR_QUERY_AND if depth == 0 => {
+                for child in query.children() {
+                    if !self.leaves(child, boost, depth + 1, leaves)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            WEIR_QUERY_OR => {
+                /* Of words; of several words each would have to be there for any to count. */
+                for child in query.children() {
+                    let is_word = child.kind == WEIR_QUERY_TERM
+                        && self.split(child.text(), None)?.words.len() <= 1
+                        && self.leaves(child, boost, depth + 1, leaves)?;
+                    if !is_word {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            WEIR_QUERY_EXACT | WEIR_QUERY_RANGE | WEIR_QUERY_ALL => Ok(true),
+            WEIR_QUERY_NOT => Ok(depth > 0),
+            _ => Ok(false),
+        }
     }
 
     fn phrase(&self, query: &WeirQuery) -> Outcome<Option<AnyQuery>> {
@@ -207,11 +273,18 @@ impl Builder<'_> {
             }
             WEIR_QUERY_BOOST => {
                 let child = self.node(only_child(query)?, depth + 1)?;
-                let boost = if query.boost.is_finite() { query.boost.max(0.0) as f32 } else { 1.0 };
-                Ok(child.map(|child| boosted(child, boost)))
+                Ok(child.map(|child| boosted(child, boost_of(query))))
             }
             _ => Err(fatal("the query has a part that this backend cannot do")),
         }
+    }
+}
+
+fn boost_of(query: &WeirQuery) -> f32 {
+    if query.boost.is_finite() {
+        query.boost.max(0.0) as f32
+    } else {
+        1.0
     }
 }
 

@@ -6,18 +6,20 @@
 //! best, and among these the bytes decide where the numbers cannot.
 
 use std::cell::OnceCell;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use tantivy::columnar::{BytesColumn, Column};
 use tantivy::index::SegmentReader;
-use tantivy::query::{EnableScoring, Query, Weight};
+use tantivy::query::{EnableScoring, Query, Scorer, Weight};
 use tantivy::{DocAddress, DocId, Score, Searcher, TERMINATED};
 
 use crate::failure::{fatal, Outcome};
-use crate::ffi::{WeirSortKey, WEIR_FIELD_DEFAULT};
+use crate::ffi::{WeirSortKey, WEIR_FIELD_DEFAULT, WEIR_TOTAL_EXACT};
 use crate::fields::{Plan, ID};
 use crate::host::Host;
+use crate::prune::{self, Walk, Weighed};
+use crate::query::Filtered;
 
 /// How many matches are looked at between two questions whether to go on.
 const STRIDE: u64 = 1024;
@@ -188,10 +190,42 @@ fn compare(segments: &[SegmentKeys], left: &Candidate, right: &Candidate) -> Ord
     Ordering::Equal
 }
 
+/// Matches and how many: from WEIR_TOTAL_EXACT on there may be more.
+pub struct Ranked {
+    pub found: Vec<Found>,
+    pub total: u64,
+    pub is_lower_bound: bool,
+}
+
 struct Search<'a> {
     host: &'a Host,
     weight: Box<dyn Weight>,
+    /// Of a query of words that is sorted by score alone; then weight does not score.
+    weighed: Option<Vec<Weighed>>,
     count: usize,
+    total: u64,
+    is_lower_bound: bool,
+    /// The best scores of all segments so far, the worst of them on top.
+    scores: BinaryHeap<Reverse<u32>>,
+}
+
+/// The best documents of one segment so far, the worst of them on top.
+struct Best<'a> {
+    keys: &'a SegmentKeys<'a>,
+    count: usize,
+    entries: BinaryHeap<Entry>,
+}
+
+impl Best<'_> {
+    fn offer(&mut self, doc: DocId, score: Score) {
+        let is_full = self.entries.len() >= self.count;
+        if !is_full || self.entries.peek().is_some_and(|worst| self.keys.beats(&worst.ranks, doc, score)) {
+            if is_full {
+                self.entries.pop();
+            }
+            self.entries.push(Entry { ranks: self.keys.ranks(doc, score), doc, score: score.to_bits() });
+        }
+    }
 }
 
 impl Search<'_> {
@@ -202,72 +236,130 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The best of a segment, and how many match in it.
-    fn in_segment(&self, reader: &SegmentReader, keys: &SegmentKeys) -> Outcome<(Vec<Entry>, u64)> {
-        let mut best: BinaryHeap<Entry> = BinaryHeap::new();
-        let mut total = 0;
-        let mut scorer = self.weight.scorer(reader, 1.0)?;
+    fn in_segment(&mut self, reader: &SegmentReader, keys: &SegmentKeys) -> Outcome<Vec<Entry>> {
+        let mut best = Best { keys, count: self.count, entries: BinaryHeap::new() };
+        let scorer = self.weight.scorer(reader, 1.0)?;
+        match self.weighed.take() {
+            Some(weighed) => {
+                let walked = self.walk(reader, Walk::begin(reader, &weighed, scorer)?, &mut best);
+                self.weighed = Some(weighed);
+                walked?;
+            }
+            None => self.see_all(reader, scorer, &mut best)?,
+        }
+        Ok(best.entries.into_vec())
+    }
+
+    fn see_all(
+        &mut self,
+        reader: &SegmentReader,
+        mut scorer: Box<dyn Scorer>,
+        best: &mut Best,
+    ) -> Outcome<()> {
         let mut doc = scorer.doc();
         while doc != TERMINATED {
             if !reader.is_deleted(doc) {
-                self.is_worth_it(total)?;
-                total += 1;
-                let score = scorer.score();
-                let is_full = best.len() >= self.count;
-                if !is_full || best.peek().is_some_and(|worst| keys.beats(&worst.ranks, doc, score)) {
-                    if is_full {
-                        best.pop();
-                    }
-                    best.push(Entry { ranks: keys.ranks(doc, score), doc, score: score.to_bits() });
-                }
+                self.is_worth_it(self.total)?;
+                self.total += 1;
+                best.offer(doc, scorer.score());
             }
             doc = scorer.advance();
         }
-        Ok((best.into_vec(), total))
+        Ok(())
+    }
+
+    fn walk(&mut self, reader: &SegmentReader, mut walk: Walk, best: &mut Best) -> Outcome<()> {
+        let mut seen = 0;
+        let mut doc = walk.doc();
+        while doc != TERMINATED {
+            self.is_worth_it(seen)?;
+            seen += 1;
+            let worst = self.scores.peek().filter(|_| self.scores.len() >= self.count).map(|worst| worst.0);
+            let is_hopeless =
+                |bound: Score| worst.is_some_and(|worst| order_of_score(bound + SLACK * bound) < worst);
+            if !reader.is_deleted(doc) {
+                self.total += 1;
+                if let Some(score) = walk.score(doc, is_hopeless) {
+                    best.offer(doc, score);
+                    self.note(order_of_score(score));
+                }
+            }
+            if self.total < WEIR_TOTAL_EXACT {
+                doc = walk.advance();
+            } else {
+                self.is_lower_bound = true;
+                doc = walk.next_hopeful(doc, is_hopeless);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, score: u32) {
+        if self.scores.len() < self.count {
+            self.scores.push(Reverse(score));
+        } else if self.scores.peek().is_some_and(|worst| worst.0 < score) {
+            self.scores.pop();
+            self.scores.push(Reverse(score));
+        }
     }
 }
 
-/// The first `count` matches in order, and how many there are in all.
+/// Sums of the same shares in another order may differ in their last bits.
+const SLACK: Score = 1e-5;
+
+/// How many match.
+pub fn count(searcher: &Searcher, host: &Host, query: &dyn Query) -> Outcome<u64> {
+    let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
+    let mut total = 0;
+    for reader in searcher.segment_readers() {
+        host.check()?;
+        total += u64::from(weight.count(reader)?);
+    }
+    Ok(total)
+}
+
+/// The first `count` matches in order, of which there is at least one wanted, and how many there are in all.
 pub fn search(
     searcher: &Searcher,
     host: &Host,
-    query: &dyn Query,
+    query: &Filtered,
     keys: &[Key],
     count: usize,
-) -> Outcome<(Vec<Found>, u64)> {
+) -> Outcome<Ranked> {
     host.check()?;
-    let is_scored = count > 0 && keys.iter().any(|key| matches!(key.kind, KeyKind::Score));
-    let scoring = if is_scored {
+    let by_score = |key: &Key| matches!(key.kind, KeyKind::Score);
+    let leaves = query.leaves.as_ref().filter(|_| matches!(keys, [key] if by_score(key) && key.descending));
+    let scoring = if leaves.is_none() && keys.iter().any(by_score) {
         EnableScoring::enabled_from_searcher(searcher)
     } else {
         EnableScoring::disabled_from_searcher(searcher)
     };
-    let search = Search { host, weight: query.weight(scoring)?, count };
-    let mut total = 0;
+    let mut search = Search {
+        host,
+        weight: query.query.weight(scoring)?,
+        weighed: leaves.map(|leaves| prune::weigh(searcher, leaves)).transpose()?,
+        count,
+        total: 0,
+        is_lower_bound: false,
+        scores: BinaryHeap::new(),
+    };
     let (mut segments, mut candidates) = (Vec::new(), Vec::new());
-    let mut places = Vec::new();
-    for (number, reader) in searcher.segment_readers().iter().enumerate() {
+    for reader in searcher.segment_readers() {
         host.check()?;
-        if count == 0 {
-            total += u64::from(search.weight.count(reader)?);
-            continue;
-        }
         let keys_here = SegmentKeys::open(keys, reader)?;
-        let (best, here) = search.in_segment(reader, &keys_here)?;
-        total += here;
+        let best = search.in_segment(reader, &keys_here)?;
         candidates.extend(best.into_iter().map(|entry| Candidate {
             segment: segments.len(),
             bytes: entry.ranks.iter().map(|_| OnceCell::new()).collect(),
             entry,
         }));
         segments.push(keys_here);
-        places.push(number as u32);
     }
     candidates.sort_by(|left, right| compare(&segments, left, right));
     candidates.truncate(count);
     let found = candidates.into_iter().map(|candidate| Found {
-        address: DocAddress::new(places[candidate.segment], candidate.entry.doc),
+        address: DocAddress::new(candidate.segment as u32, candidate.entry.doc),
         score: Score::from_bits(candidate.entry.score),
     });
-    Ok((found.collect(), total))
+    Ok(Ranked { found: found.collect(), total: search.total, is_lower_bound: search.is_lower_bound })
 }

@@ -256,7 +256,8 @@ impl Segments {
             let dead = segment.meta().max_doc() - living.len() as u32;
             *segment = segment.clone().with_delete_meta(dead, opstamp);
             files.push(segment.relative_path(SegmentComponent::Delete));
-            let mut file = segment.open_write(SegmentComponent::Delete).map_err(tantivy::TantivyError::from)?;
+            let mut file =
+                segment.open_write(SegmentComponent::Delete).map_err(tantivy::TantivyError::from)?;
             write_alive_bitset(living, &mut file)?;
             file.terminate()?;
         }
@@ -266,10 +267,8 @@ impl Segments {
     fn kill(&self, change: &mut Change, hash: u64) {
         let Some(spot) = self.spots.get(&hash) else { return };
         let Some(held) = self.held.get(&spot.number) else { return };
-        let (_, living) = change
-            .bitsets
-            .entry(spot.number)
-            .or_insert_with(|| (held.segment.clone(), held.living.clone()));
+        let (_, living) =
+            change.bitsets.entry(spot.number).or_insert_with(|| (held.segment.clone(), held.living.clone()));
         living.remove(spot.doc);
     }
 
@@ -339,7 +338,7 @@ impl Segments {
         }
     }
 
-    pub fn begin_merges(&mut self, merges: &Merges) {
+    pub fn begin_merges(&mut self, merges: &Merges, fan_in: usize) {
         let free = self.held.iter().filter(|(_, held)| !held.is_merging);
         let sizes: Vec<Size> = free
             .map(|(number, held)| Size {
@@ -348,7 +347,7 @@ impl Segments {
                 living: held.living.len() as u32,
             })
             .collect();
-        for plan in crate::merges::due(&sizes) {
+        for plan in crate::merges::due(&sizes, fan_in) {
             let mut inputs = Vec::new();
             for number in &plan.numbers {
                 if let Some(held) = self.held.get_mut(number) {

@@ -18,30 +18,31 @@ use crate::rank::{self, Found};
 use crate::snapshot::{column, ids, stored, Snapshot};
 use crate::view;
 
-/// Hands out hits until on_hit wants no more, and answers how many match.
+/// Hands out hits until on_hit wants no more, and answers how many match, and whether there may be more.
 pub fn search(
     snapshot: &Snapshot,
     plan: &Plan,
     host: &Host,
     search: &WeirSearch,
     mut on_hit: impl FnMut(&Record, f32) -> bool,
-) -> Outcome<u64> {
+) -> Outcome<(u64, bool)> {
     // SAFETY: the header says that there is always a query, and perhaps a filter.
     let (wanted, filter) = unsafe { (&*search.query, search.filter.as_ref()) };
-    let mut built = query::build(plan, host, wanted)?;
-    if let Some(filter) = filter {
-        built = query::both(built, query::build(plan, host, filter)?);
-    }
+    let built = query::filtered(plan, host, wanted, filter)?;
     let keys = rank::keys(plan, view::list(search.sort, search.sort_count))?;
-    let count = if search.limit == 0 { 0 } else { search.offset.saturating_add(search.limit) };
-    let (found, total) = rank::search(&snapshot.searcher, host, &*built, &keys, count)?;
-    for Found { address, score } in found.into_iter().skip(search.offset) {
-        let document = stored(&snapshot.searcher, address)?;
+    let searcher = &snapshot.searcher;
+    if search.limit == 0 {
+        return Ok((rank::count(searcher, host, &*built.query)?, false));
+    }
+    let count = search.offset.saturating_add(search.limit);
+    let ranked = rank::search(searcher, host, &built, &keys, count)?;
+    for Found { address, score } in ranked.found.into_iter().skip(search.offset) {
+        let document = stored(searcher, address)?;
         if !on_hit(&Record::of(plan, &document)?, score) {
             break;
         }
     }
-    Ok(total)
+    Ok((ranked.total, ranked.is_lower_bound))
 }
 
 pub fn get(snapshot: &Snapshot, plan: &Plan, id: &[u8], on_hit: impl FnOnce(&Record)) -> Outcome<()> {
@@ -66,7 +67,12 @@ struct Ids<'a> {
 fn ids_from<'a>(column: &'a BytesColumn, reader: &SegmentReader, from: &[u8]) -> Outcome<Ids<'a>> {
     let mut stream = column.dictionary().range().ge(from).into_stream()?;
     let next = move || stream.advance().then(|| (stream.key().to_vec(), stream.term_ord()));
-    Ok(Ids { next: Box::new(next), column, versions: self::column(reader, VERSION)?, kinds: self::column(reader, KIND)? })
+    Ok(Ids {
+        next: Box::new(next),
+        column,
+        versions: self::column(reader, VERSION)?,
+        kinds: self::column(reader, KIND)?,
+    })
 }
 
 /// One document that scan came to.
@@ -80,7 +86,6 @@ pub struct Scanned<'a> {
 /// Every document with id >= from, in byte order of id, until on_scan wants no more.
 pub fn scan(
     snapshot: &Snapshot,
-    plan: &Plan,
     host: &Host,
     from: &[u8],
     mut on_scan: impl FnMut(&Scanned) -> Outcome<bool>,
@@ -125,7 +130,7 @@ pub fn scan_states(
     from: &[u8],
     mut on_state: impl FnMut(&Scanned, &[u8]) -> bool,
 ) -> Outcome<()> {
-    scan(snapshot, plan, host, from, |scanned| {
+    scan(snapshot, host, from, |scanned| {
         let document = stored(&snapshot.searcher, scanned.address)?;
         Ok(on_state(scanned, Record::of(plan, &document)?.state))
     })

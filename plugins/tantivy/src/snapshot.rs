@@ -118,7 +118,8 @@ impl ById {
         self.0.get_or_init(|| {
             let mut documents = vec![NOWHERE; ids.num_terms()];
             for doc in reader.doc_ids_alive() {
-                if let Some(place) = ids.ords().first(doc).and_then(|order| documents.get_mut(order as usize)) {
+                if let Some(place) = ids.ords().first(doc).and_then(|order| documents.get_mut(order as usize))
+                {
                     *place = doc;
                 }
             }
@@ -155,7 +156,8 @@ impl Snapshot {
 
     /// The live place of the id. An id has one document at most that is not deleted.
     pub fn find(&self, id: &[u8]) -> Outcome<Option<DocAddress>> {
-        for (segment, (reader, by_id)) in self.searcher.segment_readers().iter().zip(&self.by_id).enumerate() {
+        for (segment, (reader, by_id)) in self.searcher.segment_readers().iter().zip(&self.by_id).enumerate()
+        {
             let ids = ids(reader)?;
             let Some(order) = ids.dictionary().term_ord(id)? else { continue };
             if let Some(doc) = by_id.living(reader, &ids, order) {

@@ -46,6 +46,14 @@ pub fn numbers<'a>(start: *const usize, count: usize) -> &'a [usize] {
     unsafe { std::slice::from_raw_parts(start, count) }
 }
 
+pub fn fields(wanted: &WeirFacets) -> &[i32] {
+    if wanted.field_count == 0 {
+        return &[];
+    }
+    // SAFETY: see above.
+    unsafe { std::slice::from_raw_parts(wanted.fields, wanted.field_count) }
+}
+
 impl WeirValue {
     pub fn bytes(&self) -> &[u8] {
         bytes(self.text, self.text_length)

@@ -26,7 +26,7 @@ use crate::fields::Plan;
 use crate::files::{Files, META, SYNCED};
 use crate::host::Host;
 use crate::intake::Intake;
-use crate::merges::{Done, Merges};
+use crate::merges::{self, Done, Merges};
 use crate::payload::{Payload, Position};
 use crate::place::{birth, Place};
 use crate::segments::{files_of, Change, Fresh, Segments};
@@ -87,7 +87,8 @@ impl Writer {
         let metas = index.load_metas()?;
         let payload = place.payload(&metas, plan)?;
         let synced = files.read(SYNCED).unwrap_or_default();
-        let segments = Segments::open(&index, metas.segments.clone()).map_err(|failure| failure.at(&place.path))?;
+        let segments =
+            Segments::open(&index, metas.segments.clone()).map_err(|failure| failure.at(&place.path))?;
         let mut writer = Writer {
             place: place.clone(),
             intake: Intake::start(&index, buffer)?,
@@ -126,7 +127,7 @@ impl Writer {
         let mut names = names_of(&self.published);
         names.extend(self.synced_files.iter().cloned());
         self.place.remove_strays(&names)?;
-        self.begin_merges();
+        self.begin_merges(merges::BUSY);
         Ok(())
     }
 
@@ -254,7 +255,7 @@ impl Writer {
         self.doubtful = false;
         self.forget();
         self.sweep();
-        self.begin_merges();
+        self.begin_merges(merges::BUSY);
         Ok(())
     }
 
@@ -336,10 +337,10 @@ impl Writer {
         Ok(())
     }
 
-    fn begin_merges(&mut self) {
+    fn begin_merges(&mut self, fan_in: usize) {
         self.pause = self.pause.saturating_sub(1);
         if self.pause == 0 {
-            self.segments.begin_merges(&self.merges);
+            self.segments.begin_merges(&self.merges, fan_in);
         }
     }
 
@@ -372,8 +373,8 @@ impl Writer {
             let payload = self.payload.clone();
             self.commit_pending(&payload)?;
             self.sweep();
-            self.begin_merges();
         }
+        self.begin_merges(merges::IDLE);
         Ok(())
     }
 
