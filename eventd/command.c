@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -28,10 +27,13 @@ static weir_status make_id(char id[STORE_ID_SIZE], struct weir_error *error)
 		return err_set(error, WEIR_SYSTEM, "the system gave no random bytes for an id");
 	bytes[6] = (bytes[6] & 0x0F) | 0x40; /* version 4 */
 	bytes[8] = (bytes[8] & 0x3F) | 0x80; /* variant of RFC 9562 */
-	char *at = id;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		at += sprintf(at, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
-			      bytes[i]);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*id++ = '-';
+		*id++ = "0123456789abcdef"[bytes[i] >> 4];
+		*id++ = "0123456789abcdef"[bytes[i] & 15];
+	}
+	*id = '\0';
 	return WEIR_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include "decimal.h"
 #include "json.h"
+#include "json_tree.h"
 #include "moment.h"
 
 enum { TITLE_LIMIT = 500, DESCRIPTION_LIMIT = 100000, NAME_LIMIT = 200 };
@@ -35,7 +36,6 @@ static const struct {
 
 /* One body on its way. */
 struct validation {
-	const struct jsondoc *document;
 	enum draft_kind kind;
 	struct draft *draft;
 	struct problem *problem;
@@ -89,7 +89,7 @@ static void check_title(const char *text, size_t length, struct problem *problem
 		problem_add(problem, "title", "is blank");
 }
 
-static void keep(struct problem *problem, struct value *value, struct buffer *json)
+static void keep(struct problem *problem, struct value *value, const struct buffer *json)
 {
 	value->json = (struct store_text){
 		arena_copy(problem->arena, json->data != NULL ? json->data : "", json->length),
@@ -98,36 +98,66 @@ static void keep(struct problem *problem, struct value *value, struct buffer *js
 		problem_failure(problem, WEIR_NO_MEMORY);
 }
 
-static void keep_node(struct validation *validation, struct value *value, const json_t *node)
+/* The node's canonical form: where it stands, when it is written so. bytes NULL: no memory. */
+static struct store_text canonical(const struct jsonnode *node, struct arena *arena)
 {
 	WEIR_CLEANUP(buffer_finish) struct buffer json = BUFFER_INIT;
-	jsondoc_canonical(validation->document, node, &json);
-	keep(validation->problem, value, &json);
+	if (node->kind == JSONNODE_NUMBER)
+		return (struct store_text){node->text, node->length};
+	if (node->kind == JSONNODE_STRING && node->canonical)
+		return (struct store_text){node->text - 1, node->length + 2};
+	jsonnode_canonical(node, &json);
+	if (buffer_failed(&json))
+		return (struct store_text){0};
+	return (struct store_text){arena_copy(arena, json.data, json.length), json.length};
 }
 
-static void read_text(struct validation *validation, const char *name, size_t limit,
-		      struct value *value, const json_t *node)
+static void keep_node(struct validation *validation, struct value *value,
+		      const struct jsonnode *node)
 {
-	if (!json_is_string(node)) {
-		problem_add(validation->problem, name, "is not a string");
+	value->json = canonical(node, validation->problem->arena);
+	if (value->json.bytes == NULL)
+		problem_failure(validation->problem, WEIR_NO_MEMORY);
+}
+
+/* NULL: it is no string, or there was no memory for it, which is said. */
+static const char *string_of(struct problem *problem, const struct jsonnode *node, size_t *length)
+{
+	if (node->kind != JSONNODE_STRING)
+		return NULL;
+	const char *text = jsonnode_string(node, problem->arena, length);
+	if (text == NULL)
+		problem_failure(problem, WEIR_NO_MEMORY);
+	return text;
+}
+
+static void read_text(struct validation *validation, const char *name, size_t limit, bool is_title,
+		      struct value *value, const struct jsonnode *node)
+{
+	size_t length;
+	const char *text = string_of(validation->problem, node, &length);
+	if (text == NULL) {
+		if (node->kind != JSONNODE_STRING)
+			problem_add(validation->problem, name, "is not a string");
 		return;
 	}
-	size_t characters = count_characters(json_string_value(node), json_string_length(node));
+	size_t characters = count_characters(text, length);
 	if (characters > limit)
 		problem_add(validation->problem, name,
 			    "has %zu characters, at most %zu are allowed", characters, limit);
 	keep_node(validation, value, node);
+	if (is_title)
+		check_title(text, length, validation->problem);
 }
 
-static void read_price(struct validation *validation, struct value *value, const json_t *node)
+static void read_price(struct validation *validation, struct value *value,
+		       const struct jsonnode *node)
 {
-	size_t length;
-	if (!json_is_integer(node)) {
+	if (node->kind != JSONNODE_NUMBER) {
 		problem_add(validation->problem, "price", "is not a number");
 		return;
 	}
-	const char *digits = jsondoc_number(validation->document, node, &length);
-	switch (decimal_check(digits, length)) {
+	switch (decimal_check(node->text, node->length)) {
 	case DECIMAL_NEGATIVE:
 		problem_add(validation->problem, "price", "is below 0");
 		return;
@@ -146,17 +176,19 @@ static void read_price(struct validation *validation, struct value *value, const
 }
 
 /* .NET's old /Date(ms)/ is for messages, not for people. */
-static bool read_moment(const json_t *node, int64_t *moment)
+static bool read_moment(struct validation *validation, const struct jsonnode *node, int64_t *moment)
 {
-	return json_is_string(node) && json_string_value(node)[0] != '/' &&
-	       moment_parse(json_string_value(node), json_string_length(node), moment, NULL);
+	size_t length;
+	const char *text = string_of(validation->problem, node, &length);
+	return text != NULL && length > 0 && text[0] != '/' &&
+	       moment_parse(text, length, moment, NULL);
 }
 
 static void read_date(struct validation *validation, const char *name, struct value *value,
-		      const json_t *node)
+		      const struct jsonnode *node)
 {
 	int64_t moment;
-	if (!read_moment(node, &moment)) {
+	if (!read_moment(validation, node, &moment)) {
 		problem_add(validation->problem, name,
 			    "is not a date and time such as 2026-01-01T10:00:00Z");
 		return;
@@ -168,19 +200,19 @@ static void read_date(struct validation *validation, const char *name, struct va
 	keep(validation->problem, value, &json);
 }
 
-static void read_value(struct validation *validation, enum event_member member, const json_t *node)
+static void read_value(struct validation *validation, enum event_member member,
+		       const struct jsonnode *node)
 {
 	struct value *value = &validation->draft->members[member];
+	enum member_type type = rules[member].type;
 	value->given = true;
-	if (json_is_null(node))
+	if (node->kind == JSONNODE_NULL)
 		return;
-	switch (rules[member].type) {
+	switch (type) {
 	case TYPE_TITLE:
 	case TYPE_TEXT:
-		read_text(validation, member_names[member], rules[member].limit, value, node);
-		if (rules[member].type == TYPE_TITLE && json_is_string(node))
-			check_title(json_string_value(node), json_string_length(node),
-				    validation->problem);
+		read_text(validation, member_names[member], rules[member].limit, type == TYPE_TITLE,
+			  value, node);
 		break;
 	case TYPE_PRICE:
 		read_price(validation, value, node);
@@ -191,22 +223,36 @@ static void read_value(struct validation *validation, enum event_member member, 
 	}
 }
 
-static void read_id(struct validation *validation, const json_t *node)
+static void read_id(struct validation *validation, const struct jsonnode *node)
 {
-	if (!json_is_string(node) ||
-	    !validate_id(json_string_value(node), json_string_length(node), validation->draft->id))
+	size_t length;
+	const char *text = string_of(validation->problem, node, &length);
+	if (text == NULL || !validate_id(text, length, validation->draft->id))
 		problem_add(validation->problem, "id",
 			    "is not a GUID such as 0d9e6f3a-5b1c-4d7e-8f20-3c4b5a697887");
 }
 
 static void read_by(struct validation *validation, const char *name, struct value *value,
-		    const json_t *node)
+		    const struct jsonnode *node)
 {
 	value->given = true;
-	read_text(validation, name, NAME_LIMIT, value, node);
+	read_text(validation, name, NAME_LIMIT, false, value, node);
 }
 
-static void read_assigned(struct validation *validation, const char *name, const json_t *node)
+static bool read_version(const struct jsonnode *node, int64_t *version)
+{
+	char digits[24], *end;
+	if (node->kind != JSONNODE_NUMBER || node->length >= sizeof(digits))
+		return false;
+	memcpy(digits, node->text, node->length);
+	digits[node->length] = '\0';
+	errno = 0;
+	*version = strtoll(digits, &end, 10);
+	return *end == '\0' && errno == 0;
+}
+
+static void read_assigned(struct validation *validation, const char *name,
+			  const struct jsonnode *node)
 {
 	struct draft *draft = validation->draft;
 	if (validation->kind == DRAFT_CREATE) {
@@ -216,25 +262,23 @@ static void read_assigned(struct validation *validation, const char *name, const
 	if (strcmp(name, "version") != 0) {
 		bool created = strcmp(name, "createdAt") == 0;
 		*(created ? &draft->has_created_at : &draft->has_updated_at) = true;
-		if (!read_moment(node, created ? &draft->created_at : &draft->updated_at))
+		if (!read_moment(validation, node,
+				 created ? &draft->created_at : &draft->updated_at))
 			problem_add(validation->problem, name,
 				    "is not a date and time such as 2026-01-01T10:00:00Z");
 		return;
 	}
-	const char *digits =
-		json_is_integer(node) ? jsondoc_number(validation->document, node, NULL) : "";
-	char *end;
-	errno = 0;
-	draft->version = strtoll(digits, &end, 10);
 	draft->has_version = true;
-	if (*digits == '\0' || *end != '\0' || errno != 0)
+	if (!read_version(node, &draft->version))
 		problem_add(validation->problem, name, "is not a 64-bit whole number");
 }
 
 /* A null is "not there" for everything but the members, where a patch removes with it. */
-static void read_member(struct validation *validation, const char *name, const json_t *node)
+static void read_member(struct validation *validation, const struct jsonnode *node)
 {
 	struct draft *draft = validation->draft;
+	const char *name = node->name;
+	bool is_null = node->kind == JSONNODE_NULL;
 	for (size_t i = 0; i < MEMBER_COUNT; i++)
 		if (strcmp(name, member_names[i]) == 0) {
 			read_value(validation, (enum event_member)i, node);
@@ -242,20 +286,20 @@ static void read_member(struct validation *validation, const char *name, const j
 		}
 	bool known = true;
 	if (strcmp(name, "id") == 0) {
-		if (!json_is_null(node))
+		if (!is_null)
 			read_id(validation, node);
 	} else if (strcmp(name, "createdBy") == 0) {
-		if (!json_is_null(node))
+		if (!is_null)
 			read_by(validation, name, &draft->created_by, node);
 	} else if (strcmp(name, "updatedBy") == 0) {
-		if (!json_is_null(node) && validation->kind == DRAFT_CREATE)
+		if (!is_null && validation->kind == DRAFT_CREATE)
 			problem_add(validation->problem, name,
 				    "is for updates; a new event has createdBy");
-		else if (!json_is_null(node))
+		else if (!is_null)
 			read_by(validation, name, &draft->updated_by, node);
 	} else if (strcmp(name, "createdAt") == 0 || strcmp(name, "updatedAt") == 0 ||
 		   strcmp(name, "version") == 0) {
-		if (!json_is_null(node))
+		if (!is_null)
 			read_assigned(validation, name, node);
 	} else {
 		known = false;
@@ -267,24 +311,23 @@ static void read_member(struct validation *validation, const char *name, const j
 bool validate_draft(const char *body, size_t length, enum draft_kind kind, struct draft *draft,
 		    struct problem *problem)
 {
-	JSONDOC_SCOPED struct jsondoc *document = NULL;
+	const struct jsonnode *root = NULL;
 	struct weir_error error;
 	*draft = (struct draft){0};
-	weir_status status = jsondoc_parse(body, length, &document, &error);
+	weir_status status = jsontree_parse(body, length, problem->arena, &root, &error);
 	if (status == WEIR_INVALID)
 		problem_set(problem, 400, "%s", error.message);
 	else if (status != WEIR_OK)
 		problem_failure(problem, status);
 	if (status != WEIR_OK)
 		return false;
-	json_t *root = (json_t *)jsondoc_root(document);
-	if (!json_is_object(root)) {
+	if (root->kind != JSONNODE_OBJECT) {
 		problem_set(problem, 400, "the body is JSON, but not an object");
 		return false;
 	}
-	struct validation validation = {document, kind, draft, problem};
-	for (void *at = json_object_iter(root); at != NULL; at = json_object_iter_next(root, at))
-		read_member(&validation, json_object_iter_key(at), json_object_iter_value(at));
+	struct validation validation = {kind, draft, problem};
+	for (const struct jsonnode *member = root->first; member != NULL; member = member->next)
+		read_member(&validation, member);
 	/* A patch is whole only with what is stored; the others are now. */
 	if (kind != DRAFT_PATCH)
 		validate_whole(draft->members, problem);
@@ -334,21 +377,17 @@ bool validate_assigned(const struct draft *draft, const struct store_event *even
 bool validate_read(const struct store_text *fields, struct value members[MEMBER_COUNT],
 		   struct arena *arena)
 {
-	JSONDOC_SCOPED struct jsondoc *document = NULL;
-	WEIR_CLEANUP(buffer_finish) struct buffer json = BUFFER_INIT;
+	const struct jsonnode *root = NULL;
 	memset(members, 0, MEMBER_COUNT * sizeof(*members));
-	if (jsondoc_parse(fields->bytes, fields->length, &document, NULL) != WEIR_OK)
+	if (jsontree_parse(fields->bytes, fields->length, arena, &root, NULL) != WEIR_OK)
 		return false;
 	for (size_t i = 0; i < MEMBER_COUNT; i++) {
-		const json_t *node = json_object_get(jsondoc_root(document), member_names[i]);
+		const struct jsonnode *node = jsonnode_get(root, member_names[i]);
 		members[i].given = node != NULL;
-		if (node == NULL || json_is_null(node))
+		if (node == NULL || node->kind == JSONNODE_NULL)
 			continue;
-		buffer_clear(&json);
-		jsondoc_canonical(document, node, &json);
-		members[i].json =
-			(struct store_text){arena_copy(arena, json.data, json.length), json.length};
-		if (buffer_failed(&json) || members[i].json.bytes == NULL)
+		members[i].json = canonical(node, arena);
+		if (members[i].json.bytes == NULL)
 			return false;
 	}
 	return true;

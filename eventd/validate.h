@@ -39,7 +39,7 @@ struct draft {
 	int64_t version, created_at, updated_at;
 };
 
-/* Texts live in problem->arena. False: the problem says what is wrong. */
+/* Texts live in problem->arena or in the body. False: the problem says what is wrong. */
 bool validate_draft(const char *body, size_t length, enum draft_kind kind, struct draft *draft,
 		    struct problem *problem);
 /* What holds between the members of a whole event: a title, the end not before the start. */
@@ -48,8 +48,8 @@ bool validate_whole(const struct value members[MEMBER_COUNT], struct problem *pr
 bool validate_assigned(const struct draft *draft, const struct store_event *event,
 		       struct problem *problem);
 
-/* The members of a stored event (or of a change's fields), read back. False: no memory, or a store
- * that somebody else wrote. */
+/* The members of a stored event (or of a change's fields), read back; texts live in the arena or in
+ * fields. False: no memory, or a store that somebody else wrote. */
 bool validate_read(const struct store_text *fields, struct value members[MEMBER_COUNT],
 		   struct arena *arena);
 /* The JSON object of all members that have a value (or, with given_only, of all that are given,
