@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """./dev bench [SUITE...]: measures Weir and its peers over a real Kafka; bench/README.md says what each suite does.
 
-Lines of JSON go to results.jsonl, tables to RESULTS.md, plots to plots/, all in --out. A suite that fails leaves what the
-others measured. Runs with other sizes than the published ones are put into build-bench/try."""
+Lines of JSON go to results.jsonl, tables to RESULTS.md, plots to plots/, all in --out. A suite that fails leaves what
+the others measured. Runs with other sizes than the published ones are put into build-bench/try."""
 import argparse
 import os
 import pathlib
@@ -27,26 +27,27 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="./dev bench", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__,
         epilog="suites:\n" + "".join(f"  {name:10} {sentence}\n" for name, sentence in sentences.items()) +
-        "  all        every one of them (the default)\n\n./dev bench compare OLD NEW prints the ratios of two result files")
+        "  all        every one of them (the default)\n\n"
+        "./dev bench compare OLD NEW prints the ratios of two result files")
     parser.add_argument("suites", nargs="*", default=["all"], metavar="SUITE")
     parser.add_argument("--events", type=int, default=EVENTS, help="events of the load (%(default)s)")
-    parser.add_argument("--growth", type=int, help=f"events of the large index ({GROWTH}; with --events five times as many)")
+    parser.add_argument("--growth", type=int, help=f"events of the large index ({GROWTH}, five times --events)")
     parser.add_argument("--engines", default="xapian,tantivy", help="by comma (%(default)s)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of what is repeated (%(default)s)")
     parser.add_argument("--seconds", type=int, default=1, help="of each run of a kind of search (%(default)s)")
     parser.add_argument("--rates", default="500,2000", help="events/s of the freshness runs, by comma (%(default)s)")
     parser.add_argument("--fresh-seconds", type=int, default=30, help="of each freshness run (%(default)s)")
+    parser.add_argument("--profile", action="store_true", help="growth: also where the CPU went, by perf")
     parser.add_argument("--source", type=pathlib.Path, default=default_source(), help="NDJSON of events, gzipped")
     parser.add_argument("--out", type=pathlib.Path, help="folder of the results")
     options = parser.parse_args()
     options.growth = options.growth or 5 * options.events
     options.engines = options.engines.split(",")
     options.rates = [int(rate) for rate in options.rates.split(",")]
-    options.suites = list(SUITES) if "all" in options.suites else [name for name in SUITES if name in options.suites] + [
-        name for name in options.suites if name not in SUITES]
-    unknown = [name for name in options.suites if name not in SUITES]
+    unknown = [name for name in options.suites if name not in (*SUITES, "all")]
     if unknown:
         parser.error(f"there is no suite {unknown[0]}: there are {', '.join(SUITES)}, all")
+    options.suites = [name for name in SUITES if name in options.suites or "all" in options.suites]
     published = (options.events, options.growth) == (EVENTS, GROWTH)
     options.out = options.out or (processes.ROOT / "bench" if published else CACHE / "try")
     return options
@@ -58,9 +59,9 @@ def main():
     if missing:
         sys.exit(f"bench: {missing}")
     results, failed = Results(options.out / "results.jsonl"), []
-    results.begin_run({**machine(), "load_average_before": list(os.getloadavg()), "options": {
-        name: getattr(options, name) for name in ("suites", "events", "growth", "engines", "repeat", "seconds", "rates", "fresh_seconds")},
-        "source": options.source.name})
+    asked = {name: value for name, value in vars(options).items() if name not in ("source", "out")}
+    results.begin_run({**machine(), "load_average_before": list(os.getloadavg()), "source": options.source.name,
+                       "options": asked})
     lab = Lab(options, Load(options.source))
     try:
         for name in options.suites:

@@ -24,6 +24,7 @@ MAPPINGS = {"dynamic": False, "properties": {
     "Price": {"type": "double"},
     **{name: {"type": "date"} for name in ("StartDate", "EndDate", "CreatedAt", "UpdatedAt")}}}
 PARTITIONS = 6
+PULL_JARS = ROOT / "build-bench" / "pull"
 
 
 class Http:
@@ -63,7 +64,8 @@ class WeirSearch:
 
     def found(self, names):
         """Which of the values of createdBy a search finds."""
-        query = urllib.parse.urlencode([("createdBy", name) for name in names] + [("fields", "createdBy"), ("limit", 1000)])
+        asked = [("createdBy", name) for name in names] + [("fields", "createdBy"), ("limit", 1000)]
+        query = urllib.parse.urlencode(asked)
         status, answer = self.http.call("GET", f"/api/search/events?{query}")
         return {hit["event"]["createdBy"] for hit in answer["hits"]} if status == 200 else set()
 
@@ -92,18 +94,20 @@ class NodeSearch:
         self.http = Http(url)
 
     def total(self, **filters):
-        query = {"terms": {name[0].upper() + name[1:]: [value] for name, value in filters.items()}} if filters else {"match_all": {}}
-        status, answer = self.http.call("POST", f"/{self.index}/_count", {"query": query})
+        terms = [{"term": {name[0].upper() + name[1:]: value}} for name, value in filters.items()]
+        status, answer = self.http.call("POST", f"/{self.index}/_count", {"query": {"bool": {"filter": terms}}})
         return answer["count"] if status == 200 else None
 
     def found(self, names):
         status, answer = self.http.call("POST", f"/{self.index}/_search", {
-            "size": 1000, "_source": ["CreatedBy"], "track_total_hits": False, "query": {"terms": {"CreatedBy": list(names)}}})
+            "size": 1000, "_source": ["CreatedBy"], "track_total_hits": False,
+            "query": {"terms": {"CreatedBy": list(names)}}})
         return {hit["_source"]["CreatedBy"] for hit in answer["hits"]["hits"]} if status == 200 else set()
 
     def line(self, question):
         def match(words, **more):
-            return {"multi_match": {"query": " ".join(words), "fields": TEXTS, "type": "cross_fields", "operator": "and", **more}}
+            return {"multi_match": {"query": " ".join(words), "fields": TEXTS, "type": "cross_fields",
+                                    "operator": "and", **more}}
         body = {"size": 10, "query": {"match_all": {}}}
         if "all" in question:
             body["query"] = match(question["all"])
@@ -133,8 +137,10 @@ class Weir:
         for message, topic in zip(schema["messages"], (load_topic, self.more, "none")):
             message["topic"] = topic
         (folder / "schema.json").write_text(json.dumps(schema))
-        settings = {"backend__opensearch__url": node.url, "backend__opensearch__replicas": 0} if node else {}
-        self.system = processes.System(folder, kafka.brokers, plugin=plugin, schema__file=folder / "schema.json", **settings)
+        settings = {"schema__file": folder / "schema.json"}
+        if node:
+            settings.update(backend__opensearch__url=node.url, backend__opensearch__replicas=0)
+        self.system = processes.System(folder, kafka.brokers, plugin=plugin, **settings)
         self.daemons = {name: getattr(self.system, name) for name in ("indexer", "searchd", "eventd")}
         if node:
             self.daemons["node"] = node
@@ -161,7 +167,7 @@ class Weir:
     def disk_bytes(self):
         if "node" in self.daemons:
             return node_bytes(self.daemons["node"], "weir-")
-        return sum(usage.bytes_under(each) for each in self.system.folder.glob("index*") if not each.name.endswith(".log"))
+        return sum(usage.bytes_under(each) for each in self.system.folder.glob("index*") if each.suffix != ".log")
 
     def stop(self):
         self.system.stop()
@@ -233,3 +239,8 @@ class Pull(Node):
             "type": "kafka", "pointer.init.reset": "earliest", "mapper_type": "field_mapping",
             "mapper_settings": {"id_field": "EventId"}, "num_processor_threads": 1,
             "param": {"topic": self.more, "bootstrap_servers": self.kafka.brokers}}})
+
+
+def peers():
+    """The ways into a node that can be had here."""
+    return [Plain, Pull] if PULL_JARS.exists() else [Plain]

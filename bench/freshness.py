@@ -76,8 +76,9 @@ def run(contender, kafka, load, start, rate, seconds):
         messages.append((name, load.event_id(number), load.created(number, name)))
     fork = multiprocessing.get_context("fork")
     marks, sent, seen = fork.Queue(), fork.Queue(), fork.Queue()
+    sender = (kafka.brokers, contender.more, messages, rate, marks, sent)
     workers = [fork.Process(target=look, args=(contender.search, marks, seen), daemon=True),
-               fork.Process(target=send, args=(kafka.brokers, contender.more, messages, rate, marks, sent), daemon=True)]
+               fork.Process(target=send, args=sender, daemon=True)]
     for each in workers:
         each.start()
     about = sent.get(timeout=seconds + 120)

@@ -23,11 +23,15 @@ def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
+PULL_NEEDS = ("kafka-clients", "lz4-java", "snappy-java", "zstd-jni", "slf4j-api")
+
+
 class Lab:
     def __init__(self, options, load):
         self.options, self.load = options, load
         self.stack = contextlib.ExitStack()
-        self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(dir=os.environ.get("WEIR_BENCH_DIR"))))
+        folder = tempfile.TemporaryDirectory(dir=os.environ.get("WEIR_BENCH_DIR"))
+        self.folder = pathlib.Path(self.stack.enter_context(folder))
         self.numbers = itertools.count(1)
         self.topics, self.left = {}, {}
         self.running_broker = self.running_node = None
@@ -59,15 +63,17 @@ class Lab:
     def node(self):
         """An OpenSearch node that has been warmed: one that has just started does everything at half its speed."""
         if self.running_node is None:
-            jars = [f"{CACHE / 'pull'}/*"] + [str(jar) for name in ("kafka-clients", "lz4-java", "snappy-java", "zstd-jni", "slf4j-api")
-                                            for jar in processes.KAFKA_JARS.glob(f"{name}-*.jar")]
+            classes, plugins = [CACHE / "classes"], {}
+            if contenders.Pull in contenders.peers():
+                plugins = {"plugins": "org.opensearch.plugin.kafka.KafkaPlugin"}
+                classes.append(contenders.PULL_JARS / "*")
+                classes += [jar for name in PULL_NEEDS for jar in processes.KAFKA_JARS.glob(f"{name}-*.jar")]
             self.running_node = processes.OpenSearch(
-                self.folder / "node", heap="1g", brief=False, classes=[CACHE / "classes", *jars],
-                java=["--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"],
-                **({"plugins": "org.opensearch.plugin.kafka.KafkaPlugin"} if (CACHE / "pull").exists() else {})).start()
+                self.folder / "node", heap="1g", brief=False, classes=classes,
+                java=["--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"], **plugins).start()
             self.stack.callback(self.running_node.stop)
             count = self.options.events // 2
-            for kind in (contenders.Plain, *([contenders.Pull] if (CACHE / "pull").exists() else [])):
+            for kind in contenders.peers():
                 contender = self.peer(kind, count)
                 measure_load(contender, self.kafka, count)
                 contender.stop()
@@ -115,7 +121,7 @@ class Lab:
         return first
 
     def send_more(self, contender, creates, updates, old, mark):
-        """Sends new events and, evenly among them, changes of events of the first `old`; returns how many were changed."""
+        """Sends new events and, evenly among them, changes of the first `old` ones; returns how many were changed."""
         first, total = self.fresh_numbers(creates), creates + updates
         changed = {}
 
@@ -141,7 +147,8 @@ def first_line(*command):
 
 
 def jar_version(folder, name):
-    return next((found[1] for path in sorted(folder.glob("*.jar")) if (found := re.fullmatch(name + r"-(\d[\d.]*)\.jar", path.name))), None)
+    found = (re.fullmatch(name + r"-(\d[\d.]*)\.jar", path.name) for path in sorted(folder.glob("*.jar")))
+    return next((match[1] for match in found if match), None)
 
 
 def machine():
@@ -149,7 +156,8 @@ def machine():
     model = re.search(r"model name\s+: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     memory = int(re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) // 1048576
     commit = first_line("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")
-    changed = first_line("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+    changed = first_line("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no", "--",
+                         ".", ":!bench", ":!docs", ":!*.md")
     lock = (ROOT / "plugins" / "tantivy" / "Cargo.lock").read_text()
     versions = {
         "weir": f"{commit}{' with changes' if changed else ''}",

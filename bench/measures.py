@@ -12,7 +12,7 @@ import time
 import freshness
 from contenders import Http
 from processes import ROOT
-from usage import Watch
+from usage import MEMORY, Watch
 
 
 def until(contender, watch, total, **filters):
@@ -65,19 +65,19 @@ def measure_load(contender, kafka, count):
     }
     if hasattr(contender, "steps"):
         figures.update({f"step_seconds_{name}": value for name, value in contender.steps().items()})
-    keep = ("seconds", "total", "cpu", "written", "Rss", "Pss", "Anonymous")
+    keep = ("seconds", "total", "cpu", "written", *MEMORY)
     return figures, {"progress": [[round(row[name], 2) for name in keep] for row in thinned(rows)]}
 
 
 def memory_figures(watch):
-    figures = {f"{kind.lower()}_mib": watch.sum_of_peaks(kind) for kind in ("Rss", "Pss", "Anonymous")}
+    figures = {f"{kind.lower()}_mib": watch.sum_of_peaks(kind) for kind in MEMORY}
     for name, peaks in watch.peaks.items():
         figures.update({f"{kind.lower()}_mib_{name}": value for kind, value in peaks.items()})
     return figures
 
 
 def measure_freshness(contender, kafka, load, start, rate, seconds):
-    """Events from number `start` on are sent at a steady rate: how long after the broker's answer a search finds them."""
+    """Events from number `start` on are sent at a steady rate: how long after the broker's answer they are found."""
     watch = Watch(contender.daemons)
     delays, about = freshness.run(contender, kafka, load, start, rate, seconds)
     spent = watch.seconds()
@@ -122,9 +122,9 @@ def measure_search(search, lines, seconds, repeat):
 
 def medians(runs):
     """The median of each figure of several runs, and (least, most) of those that differ."""
-    figures = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-    spread = {name: [min(run[name] for run in runs), max(run[name] for run in runs)] for name in runs[0]} if len(runs) > 1 else {}
-    return figures, spread
+    values = {name: [run[name] for run in runs] for name in runs[0]}
+    spread = {name: [min(each), max(each)] for name, each in values.items()} if len(runs) > 1 else {}
+    return {name: statistics.median(each) for name, each in values.items()}, spread
 
 
 def fsyncs_per_second(folder):

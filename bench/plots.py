@@ -4,11 +4,12 @@ search latency by kind and contender."""
 import matplotlib
 
 matplotlib.use("svg")
-matplotlib.rcParams.update({"svg.hashsalt": "weir", "svg.fonttype": "none", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3,
-                            "axes.spines.top": False, "axes.spines.right": False})
+matplotlib.rcParams.update({"svg.hashsalt": "weir", "svg.fonttype": "none", "font.size": 9, "axes.grid": True,
+                            "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False})
 import matplotlib.pyplot as pyplot  # noqa: E402
 
-COLOURS = {"xapian": "tab:blue", "tantivy": "tab:green", "sqlite": "tab:purple", "plain consumer": "tab:orange", "pull-based": "tab:red"}
+COLOURS = {"xapian": "tab:blue", "tantivy": "tab:green", "sqlite": "tab:purple", "plain consumer": "tab:orange",
+           "pull-based": "tab:red"}
 SECONDS, TOTAL, CPU, WRITTEN, RSS, PSS = range(6)  # columns of a load's progress
 
 
@@ -26,7 +27,7 @@ def save(figure, folder, name):
 def progress(results):
     """(contender, rows) of the largest load of each."""
     largest = {}
-    for line in [*results.of("growth", case="load"), *results.of("ingest", case="load"), *results.of("peers", case="load")]:
+    for line in [line for suite in ("growth", "ingest", "peers") for line in results.of(suite, case="load")]:
         if "curves" in line and line["events"] > largest.get(line["contender"], (0,))[0]:
             largest[line["contender"]] = (line["events"], line["curves"]["progress"])
     return {name: rows for name, (_, rows) in largest.items()}
@@ -53,14 +54,16 @@ def memory(results, folder):
     figure, axes = pyplot.subplots(figsize=(7, 3.5))
     for name, rows in progress(results).items():
         axes.plot([row[TOTAL] / 1000 for row in rows], [row[PSS] for row in rows], label=name, color=colour(name))
-    axes.set(xlabel="events in the index, thousands", ylabel="peak of all processes so far, PSS in MiB", yscale="log", xlim=(0, None))
+    axes.set(xlabel="events in the index, thousands", ylabel="peak of all processes so far, PSS in MiB", yscale="log",
+             xlim=(0, None))
     axes.legend()
     return save(figure, folder, "memory")
 
 
 def freshness(results, folder):
     """As HdrHistogram draws it: one percentile a decade of 1 / (1 - share)."""
-    lines = [line for suite in ("freshness", "peers") for line in results.of(suite) if "percentiles" in line.get("curves", {})]
+    lines = [line for suite in ("freshness", "peers") for line in results.of(suite)
+             if "percentiles" in line.get("curves", {})]
     rates = list(dict.fromkeys(line["case"] for line in lines))
     figure, several = pyplot.subplots(1, len(rates), figsize=(4.2 * len(rates), 3.5), sharey=True, squeeze=False)
     for axes, rate in zip(several[0], rates):
@@ -76,7 +79,8 @@ def freshness(results, folder):
 
 
 def search(results, folder):
-    lines = [line for suite in ("search", "peers") for line in results.of(suite) if line["case"] in {each["case"] for each in results.of("search")}]
+    asked = {line["case"] for line in results.of("search")}
+    lines = [line for suite in ("search", "peers") for line in results.of(suite) if line["case"] in asked]
     who = list(dict.fromkeys((line["contender"], line["events"]) for line in lines))
     kinds = list(dict.fromkeys(line["case"] for line in lines))
     figure, axes = pyplot.subplots(figsize=(7, 0.5 + 0.13 * len(who) * len(kinds)))
@@ -90,7 +94,8 @@ def search(results, folder):
                 p99.append(line["figures"]["p99_ms"])
         axes.hlines(heights, p50, p99, color=colour(name), linewidth=1)
         filled = colour(name) if events == largest else "white"
-        axes.plot(p50, heights, "o", color=colour(name), markerfacecolor=filled, markersize=4, label=f"{name}, {events:,}")
+        axes.plot(p50, heights, "o", color=colour(name), markerfacecolor=filled, markersize=4,
+                  label=f"{name}, {events:,}")
         axes.plot(p99, heights, "|", color=colour(name), markersize=6)
     axes.set(xscale="log", xlabel="ms over one connection: p50 (dot) to p99 (bar)")
     axes.set_yticks(range(len(kinds)), kinds)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Results as lines of JSON. A line is a run (machine, versions, when, what it was asked for), or what one contender did in
-one case of a suite: `figures` (numbers by name, medians where there were several runs), `spread` (least and most of the
-runs), `curves` (for the plots), or `absent` (why there are none), or, of a whole suite, `failed`."""
+"""Results as lines of JSON. A line is a run (machine, versions, when, what it was asked for), or what one contender did
+in one case of a suite: `figures` (numbers by name, medians where there were several runs), `spread` (least and most of
+the runs), `curves` (for the plots), or `absent` (why there are none), or, of a whole suite, `failed`."""
 import datetime
 import json
 import os
@@ -27,7 +27,8 @@ class Results:
     def add(self, contender, case, events, figures=None, spread=None, curves=None, absent=None):
         parts = {"figures": figures, "spread": spread, "curves": curves, "absent": absent}
         self.lines.append({"run": self.run, "suite": self.suite, "contender": contender, "case": case, "events": events,
-                           "load_average": round(os.getloadavg()[0], 2), **{name: rounded(part) for name, part in parts.items() if part}})
+                           "load_average": round(os.getloadavg()[0], 2),
+                           **{name: rounded(part) for name, part in parts.items() if part}})
         self.write()
 
     def fail(self, why):

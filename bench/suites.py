@@ -6,10 +6,12 @@ import time
 import contenders
 import processes
 import requests
+from freshness import WARM_UP
 from lab import say
-from load import CACHE, questions
+from load import REST, questions
 from measures import (fsyncs_per_second, measure_freshness, measure_load, measure_search, medians, memory_figures,
                       rate_between, refused, until, wrk)
+from sampling import profiled
 from usage import Watch
 
 SHARE = 5  # of the messages of the update runs, one in 5 changes an old event
@@ -26,6 +28,11 @@ def engines(lab):
             yield plugin
 
 
+def say_load(contender, figures):
+    say(f"{contender.name}: {figures['events_per_second']:,.0f} events/s, {figures['cpu_us_per_event']:.0f} us each, "
+        f"{figures['pss_mib']:.0f} MiB, {figures['write_bytes_per_event']:,.0f} bytes written an event")
+
+
 def ingest(lab, results):
     """The whole load from waiting messages to searchable, several times, for each engine; then with one message in
     five a change of an old event; and the pipeline with no engine at all."""
@@ -38,7 +45,7 @@ def ingest(lab, results):
             contender = lab.weir(plugin, count)
             figures, curves = measure_load(contender, lab.kafka, count)
             runs.append(figures)
-            say(f"{plugin}: {figures['events_per_second']:,.0f} events/s, {figures['cpu_us_per_event']:.0f} us each")
+            say_load(contender, figures)
             if left == 0:
                 lab.keep(contender, count, "untouched")
             elif left == 1:
@@ -64,9 +71,9 @@ def null_engine(lab, count):
         positions = requests.get(f"{indexer.url}/api/ingest/positions", timeout=5).json()["positions"]
         return sum(each["position"] or 0 for each in positions)
     processes.wait_for(lambda: read() >= count, "the null engine", 300)
-    figures = {"events_per_second": count / watch.seconds(), "cpu_us_per_event": sum(watch.cpu().values()) * 1e6 / count}
+    seconds, cpu = watch.seconds(), watch.cpu()["indexer"]
     indexer.stop()
-    return figures
+    return {"events_per_second": count / seconds, "cpu_us_per_event": cpu * 1e6 / count}
 
 
 def measure_updates(lab, contender, count):
@@ -85,13 +92,16 @@ def measure_updates(lab, contender, count):
         seconds = watch.seconds()
         watch.settle()
         runs.append({"seconds": seconds, "cpu": sum(watch.cpu().values()), "written": watch.bytes_written()[1]})
-    figures = {f"{name}_ratio": runs[1][name] * 2 / (runs[0][name] + runs[2][name]) for name in ("seconds", "cpu", "written")}
-    say(f"{contender.name}: a fifth updates costs {figures['cpu_ratio']:.2f} x the CPU, {figures['seconds_ratio']:.2f} x the time")
-    return {**figures, "cpu_us_per_message": runs[1]["cpu"] * 1e6 / many, "cpu_us_per_message_plain": runs[0]["cpu"] * 1e6 / many}
+    first, mixed, last = runs
+    figures = {f"{name}_ratio": mixed[name] * 2 / (first[name] + last[name]) for name in mixed}
+    say(f"{contender.name}: a fifth updates costs {figures['cpu_ratio']:.2f} x the CPU, "
+        f"{figures['seconds_ratio']:.2f} x the time")
+    return {**figures, "cpu_us_per_message": mixed["cpu"] * 1e6 / many,
+            "cpu_us_per_message_plain": (first["cpu"] + last["cpu"]) * 0.5e6 / many}
 
 
 def freshness(lab, results):
-    """How long after Kafka's acknowledgement a search finds an event, at steady rates, on an index of the whole load."""
+    """How long after Kafka's acknowledgement a search finds an event, at steady rates, on an index of the load."""
     for plugin in engines(lab):
         contender = lab.take(plugin, lab.options.events, "changed")
         fresh_at_rates(lab, results, contender, lab.options.events)
@@ -100,10 +110,14 @@ def freshness(lab, results):
 
 def fresh_at_rates(lab, results, contender, count):
     for rate in lab.options.rates:
-        start = lab.fresh_numbers(rate * (lab.options.fresh_seconds + 2))
-        figures, curves = measure_freshness(contender, lab.kafka, lab.load, start, rate, lab.options.fresh_seconds)
-        results.add(contender.name, f"{rate}/s", count, figures, curves=curves)
-        say(f"{contender.name} at {rate:,}/s: p50 {figures['p50_ms']:.0f}, p99 {figures['p99_ms']:.0f} ms")
+        fresh_at(lab, results, contender, count, rate, lab.options.fresh_seconds)
+
+
+def fresh_at(lab, results, contender, count, rate, seconds):
+    start = lab.fresh_numbers(rate * (seconds + WARM_UP))
+    figures, curves = measure_freshness(contender, lab.kafka, lab.load, start, rate, seconds)
+    results.add(contender.name, f"{rate}/s", count, figures, curves=curves)
+    say(f"{contender.name} at {rate:,}/s: p50 {figures['p50_ms']:.0f}, p99 {figures['p99_ms']:.0f} ms")
 
 
 def growth(lab, results):
@@ -112,10 +126,10 @@ def growth(lab, results):
     lab.topic(count)
     for plugin in engines(lab):
         contender = lab.weir(plugin, count)
-        figures, curves = measure_load(contender, lab.kafka, count)
+        with profiled(contender, lab.options.out / f"profile-{plugin}.txt" if lab.options.profile else None):
+            figures, curves = measure_load(contender, lab.kafka, count)
         results.add(plugin, "load", count, figures, curves=curves)
-        say(f"{plugin} to {count:,}: {figures['events_per_second']:,.0f} events/s, {figures['pss_mib']:.0f} MiB, "
-            f"{figures['write_bytes_per_event']:,.0f} bytes written an event")
+        say_load(contender, figures)
         lab.keep(contender, count, "untouched")
 
 
@@ -144,9 +158,8 @@ def search_kinds(lab, results, contender, asked, count):
 
 
 def rest(lab, results):
-    """Creates over REST, each on disk when it is answered: one by one and by the batch call; beside them what the disk does bare."""
-    bodies = [json.dumps({name: event[name] for name in ("title", "description", "category", "location", "city", "country",
-                                                         "price", "startDate", "endDate") if event.get(name) is not None})
+    """Creates over REST, each on disk when it is answered, one by one and by the batch call; the disk's bare syncs."""
+    bodies = [json.dumps({name: event[name] for name in ("title", "description", *REST) if event.get(name) is not None})
               for event in lab.load.events[:20000] if event.get("title")]
     name = lab.name("rest")
     system = processes.System(lab.folder / name, own_topics(lab).brokers).start()
@@ -157,14 +170,15 @@ def rest(lab, results):
     for _ in range(lab.options.repeat):
         disk.append({"fdatasyncs_per_second": fsyncs_per_second(system.folder)})
         run = wrk(system.eventd.url, lines, 32, lab.options.seconds)
-        single.append({"creates_per_second": run["per_second"], "p50_ms": run["p50_ms"], "p99_ms": run["p99_ms"], "bad": run["bad"]})
+        single.append({"creates_per_second": run.pop("per_second"), **run})
         batch.append(measure_batch(system, bodies))
     results.add("disk", "bare", 0, *medians(disk))
     results.add("eventd", "single", 0, *medians(single))
     watch.look()
     figures, spread = medians(batch)
     results.add("eventd", "batch", 0, {**figures, **memory_figures(watch)}, spread)
-    say(f"REST: {medians(single)[0]['creates_per_second']:,.0f} creates/s, by the batch call {figures['creates_per_second']:,.0f}/s")
+    say(f"REST: {medians(single)[0]['creates_per_second']:,.0f} creates/s, by the batch call "
+        f"{figures['creates_per_second']:,.0f}/s")
     system.kill()
 
 
@@ -181,8 +195,9 @@ def measure_batch(system, bodies):
     began, created = time.monotonic(), 0
     with requests.Session() as session:
         for start in range(0, len(bodies), 1000):
-            answer = session.post(f"{system.eventd.url}/api/v1/events/batch", data="\n".join(bodies[start:start + 1000]).encode(),
-                                  timeout=60, headers={"Content-Type": "application/x-ndjson"})
+            lines = "\n".join(bodies[start:start + 1000]).encode()
+            answer = session.post(f"{system.eventd.url}/api/v1/events/batch", data=lines, timeout=60,
+                                  headers={"Content-Type": "application/x-ndjson"})
             created += answer.text.count('"status":201')
     return {"creates_per_second": created / (time.monotonic() - began), "refused": len(bodies) - created}
 
@@ -192,18 +207,15 @@ def peers(lab, results):
     missing = processes.opensearch_missing()
     if missing:
         raise RuntimeError(missing)
-    kinds = [contenders.Plain]
-    if (CACHE / "pull").exists():
-        kinds.append(contenders.Pull)
-    else:
+    if contenders.Pull not in contenders.peers():
         say("pull-based ingestion is left out: its jar could not be had")
     asked, count = questions(lab.load), lab.options.events
     lab.node()
-    for kind in kinds:
+    for kind in contenders.peers():
         contender = lab.peer(kind, count)
         figures, curves = measure_load(contender, lab.kafka, count)
         results.add(contender.name, "load", count, figures, curves=curves)
-        say(f"{contender.name}: {figures['events_per_second']:,.0f} events/s, {figures['cpu_us_per_event']:.0f} us each")
+        say_load(contender, figures)
         search_kinds(lab, results, contender, asked, count)
         contender.be_fresh()
         fresh_at_rates(lab, results, contender, count)
@@ -218,17 +230,14 @@ def backends(lab, results):
         contender = lab.peer(contenders.Plain, count) if plugin == "plain consumer" else lab.weir(plugin, count)
         figures, _ = measure_load(contender, lab.kafka, count)
         results.add(contender.name, "load", count, figures)
-        say(f"{contender.name}: {figures['events_per_second']:,.0f} events/s")
+        say_load(contender, figures)
         for kind in FEW:
             lines = [contender.search.line(each) for each in asked[kind]]
             figures, spread = measure_search(contender.search, lines, lab.options.seconds, 1)
             results.add(contender.name, kind, count, figures, spread)
         if plugin == "plain consumer":
             contender.be_fresh()
-        rate = 1000
-        start = lab.fresh_numbers(rate * (lab.options.fresh_seconds + 2))
-        results.add(contender.name, f"{rate}/s", count,
-                    *measure_freshness(contender, lab.kafka, lab.load, start, rate, min(20, lab.options.fresh_seconds))[:1])
+        fresh_at(lab, results, contender, count, 1000, min(20, lab.options.fresh_seconds))
         contender.stop()
 
 

@@ -6,7 +6,7 @@ import os
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
-MIB = 1048576
+MEMORY = ("Rss", "Pss", "Anonymous")  # kinds of it
 
 
 def proc(pid, name):
@@ -33,7 +33,7 @@ def written(pid):
 
 def memory(pid):
     """MiB: resident; its share of them (a page that n processes map counts 1/n); anonymous."""
-    rollup = pairs(proc(pid, "smaps_rollup"), ("Rss", "Pss", "Anonymous"))
+    rollup = pairs(proc(pid, "smaps_rollup"), MEMORY)
     return {name: value / 1024 for name, value in rollup.items()}
 
 
@@ -54,10 +54,11 @@ class Watch:
     def __init__(self, daemons):
         self.daemons = daemons
         self.began = time.monotonic()
-        self.cpu_before = {name: cpu_seconds(each.child.pid) if each.running() else 0 for name, each in daemons.items()}
-        self.written_before = {name: written(each.child.pid) if each.running() else (0, 0) for name, each in daemons.items()}
-        self.peaks = {name: {"Rss": 0, "Pss": 0, "Anonymous": 0} for name in daemons}
-        self.memory = dict(self.peaks)
+        self.cpu_before, self.written_before = dict.fromkeys(daemons, 0), dict.fromkeys(daemons, (0, 0))
+        for name, each in daemons.items():
+            if each.running():
+                self.cpu_before[name], self.written_before[name] = cpu_seconds(each.child.pid), written(each.child.pid)
+        self.peaks = {name: dict.fromkeys(MEMORY, 0) for name in daemons}
         self.rows = []
         self.next_memory = 0
 
@@ -83,13 +84,13 @@ class Watch:
         now = time.monotonic()
         if now >= self.next_memory:
             self.next_memory = now + 0.5
-            self.memory = {name: memory(each.child.pid) if each.running() else dict.fromkeys(self.peaks[name], 0)
-                           for name, each in self.daemons.items()}
-            for name, values in self.memory.items():
-                self.peaks[name] = {kind: max(value, self.peaks[name][kind]) for kind, value in values.items()}
+            for name, each in self.daemons.items():
+                if each.running():
+                    self.peaks[name] = {kind: max(value, self.peaks[name][kind])
+                                        for kind, value in memory(each.child.pid).items()}
         if total is not None:
             self.rows.append({"seconds": now - self.began, "total": total, "cpu": sum(self.cpu().values()),
-                              "written": self.bytes_written()[1], **{kind: self.sum_of_peaks(kind) for kind in ("Rss", "Pss", "Anonymous")}})
+                              "written": self.bytes_written()[1], **{kind: self.sum_of_peaks(kind) for kind in MEMORY}})
 
     def sum_of_peaks(self, kind):
         return sum(each[kind] for each in self.peaks.values())
