@@ -16,6 +16,8 @@ use crate::files::{Files, META, SYNCED};
 use crate::payload::Payload;
 use crate::words::tokenizers;
 
+/// Of stored documents, that are packed and unpacked together.
+const BLOCK_BYTES: usize = 4096;
 /// How often the writer may commit between two looks of ours before we say RETRY.
 const TRIES: usize = 50;
 
@@ -124,9 +126,12 @@ impl Place {
             .acquire_lock(&INDEX_WRITER_LOCK)
             .map_err(|error| Failure::from(TantivyError::LockFailure(error, None)).at(&self.path))?;
         if !self.path.join(META).exists() {
-            /* A thread that compresses costs more than it saves at many small commits. */
-            let settings =
-                IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
+            /* A thread that compresses costs more than it saves at many small commits; and ten hits are ten blocks. */
+            let settings = IndexSettings {
+                docstore_compress_dedicated_thread: false,
+                docstore_blocksize: BLOCK_BYTES,
+                ..IndexSettings::default()
+            };
             let made = Index::create(files.clone(), plan.schema.clone(), settings)?;
             let bytes = made.directory().atomic_read(Path::new(META)).map_err(TantivyError::from)?;
             files.replace(META, &bytes)?;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 //! The best matches of a query of words, without looking at all of them.
 //!
-//! Up to WEIR_TOTAL_EXACT matches each is looked at, because they are to be counted. Beyond, only documents that can
-//! still be among the best are (MaxScore: H. Turtle, J. Flood, Query evaluation: strategies and optimizations, 1995):
-//! a word of a field can add so much to a score and no more; the words that even together cannot reach the worst of
-//! the best so far need not be walked through, only looked up. The hits are those of a search of all.
+//! A document matches when of each group (a word, in any of its fields) some list has it. Up to WEIR_TOTAL_EXACT
+//! matches each is looked at, because they are to be counted. Beyond, only documents that can still be among the best
+//! are (MaxScore: H. Turtle, J. Flood, Query evaluation: strategies and optimizations, 1995): a word of a field can
+//! add so much to a score and no more; lists that even together cannot reach the worst of the best so far need not
+//! be walked through, only looked up. The hits are those of a search of all.
+
+use std::collections::HashMap;
 
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::SegmentReader;
-use tantivy::postings::{Postings, SegmentPostings};
+use tantivy::postings::{Postings, SegmentPostings, TermInfo};
 use tantivy::query::{Bm25Weight, Scorer};
-use tantivy::schema::IndexRecordOption;
+use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Score, Searcher, Term, TERMINATED};
 
 use crate::failure::Outcome;
@@ -22,18 +25,46 @@ pub struct Leaf {
     pub boost: f32,
 }
 
-/// A leaf with its weight over the whole index.
-pub struct Weighed {
-    term: Term,
+struct Weighed {
+    field: Field,
+    group: usize,
     bm25: Bm25Weight,
+    /// By segment.
+    found: Vec<Option<TermInfo>>,
 }
 
-pub fn weigh(searcher: &Searcher, leaves: &[Leaf]) -> Outcome<Vec<Weighed>> {
-    let weigh = |leaf: &Leaf| -> Outcome<Weighed> {
-        let bm25 = Bm25Weight::for_terms(searcher, std::slice::from_ref(&leaf.term))?.boost_by(leaf.boost);
-        Ok(Weighed { term: leaf.term.clone(), bm25 })
-    };
-    leaves.iter().map(weigh).collect()
+/// A query of words, weighed over the whole index.
+pub struct Words {
+    leaves: Vec<Weighed>,
+    group_count: usize,
+}
+
+impl Words {
+    pub fn weigh(searcher: &Searcher, groups: &[Vec<Leaf>]) -> Outcome<Words> {
+        let readers = searcher.segment_readers();
+        let documents: u64 = readers.iter().map(|reader| u64::from(reader.max_doc())).sum();
+        let mut lengths: HashMap<Field, Score> = HashMap::new();
+        let mut leaves = Vec::new();
+        for (group, leaf) in
+            groups.iter().enumerate().flat_map(|(group, of)| of.iter().map(move |leaf| (group, leaf)))
+        {
+            let field = leaf.term.field();
+            let (mut found, mut tokens, mut frequency) = (Vec::with_capacity(readers.len()), 0, 0);
+            for reader in readers {
+                let inverted = reader.inverted_index(field)?;
+                let info = inverted.get_term_info(&leaf.term)?;
+                frequency += info.as_ref().map_or(0, |info| u64::from(info.doc_freq));
+                tokens += inverted.total_num_tokens();
+                found.push(info);
+            }
+            if frequency > 0 {
+                let length = *lengths.entry(field).or_insert(tokens as Score / documents as Score);
+                let bm25 = Bm25Weight::for_one_term_without_explain(frequency, documents, length);
+                leaves.push(Weighed { field, group, bm25: bm25.boost_by(leaf.boost), found });
+            }
+        }
+        Ok(Words { leaves, group_count: groups.len() })
+    }
 }
 
 /// Where a word of a field stands in one segment.
@@ -41,6 +72,7 @@ struct List<'a> {
     postings: SegmentPostings,
     norms: FieldNormReader,
     bm25: &'a Bm25Weight,
+    group: usize,
     /// It adds no more than this.
     bound: Score,
     /// The bounds of this one and of all before it.
@@ -65,45 +97,94 @@ impl List<'_> {
 pub struct Walk<'a> {
     /// By bound, the lowest first.
     lists: Vec<List<'a>>,
-    matching: Box<dyn Scorer>,
+    /// Of each group the numbers of its lists, the rarest group first.
+    groups: Vec<Vec<usize>>,
+    /// Matches are to be among these too.
+    narrowing: Option<Box<dyn Scorer>>,
     /// Lists before this one are only looked up.
     essential: usize,
 }
 
 impl<'a> Walk<'a> {
-    /// matching: of the same query and segment; its scores are not asked for.
+    /// None: nothing matches in this segment.
     pub fn begin(
+        words: &'a Words,
         reader: &SegmentReader,
-        weighed: &'a [Weighed],
-        matching: Box<dyn Scorer>,
-    ) -> Outcome<Walk<'a>> {
+        number: usize,
+        narrowing: Option<Box<dyn Scorer>>,
+    ) -> Outcome<Option<Walk<'a>>> {
         let mut lists = Vec::new();
-        for Weighed { term, bm25 } in weighed {
-            let inverted = reader.inverted_index(term.field())?;
-            if let Some(postings) = inverted.read_postings(term, IndexRecordOption::WithFreqs)? {
-                let norms = reader.get_fieldnorms_reader(term.field())?;
-                lists.push(List { postings, norms, bm25, bound: bm25.max_score(), bound_so_far: 0.0 });
-            }
+        for leaf in &words.leaves {
+            let Some(info) = &leaf.found[number] else { continue };
+            let inverted = reader.inverted_index(leaf.field)?;
+            lists.push(List {
+                postings: inverted.read_postings_from_terminfo(info, IndexRecordOption::WithFreqs)?,
+                norms: reader.get_fieldnorms_reader(leaf.field)?,
+                bm25: &leaf.bm25,
+                group: leaf.group,
+                bound: leaf.bm25.max_score(),
+                bound_so_far: 0.0,
+            });
         }
         lists.sort_by(|left, right| left.bound.total_cmp(&right.bound));
-        let mut sum = 0.0;
-        for list in &mut lists {
+        let (mut sum, mut groups) = (0.0, vec![Vec::new(); words.group_count]);
+        for (number, list) in lists.iter_mut().enumerate() {
             sum += list.bound;
             list.bound_so_far = sum;
+            groups[list.group].push(number);
         }
-        Ok(Walk { lists, matching, essential: 0 })
+        if groups.iter().any(Vec::is_empty) {
+            return Ok(None);
+        }
+        groups.sort_by_key(|of| {
+            of.iter().map(|list| u64::from(lists[*list].postings.size_hint())).sum::<u64>()
+        });
+        Ok(Some(Walk { lists, groups, narrowing, essential: 0 }))
     }
 
-    /// The match that it is at, or TERMINATED.
-    pub fn doc(&self) -> DocId {
-        self.matching.doc()
+    /// The first document from this one on that some list of the group has.
+    fn seek_group(&mut self, group: usize, doc: DocId) -> DocId {
+        let mut first = TERMINATED;
+        for list in &self.groups[group] {
+            first = first.min(self.lists[*list].seek(doc));
+            if first == doc {
+                break;
+            }
+        }
+        first
     }
 
-    pub fn advance(&mut self) -> DocId {
-        self.matching.advance()
+    /// The document, if it matches, or a later one before which nothing matches. The first group is known to have it.
+    fn agree(&mut self, doc: DocId, first: usize) -> DocId {
+        for group in first..self.groups.len() {
+            let found = self.seek_group(group, doc);
+            if found != doc {
+                return found;
+            }
+        }
+        match &mut self.narrowing {
+            Some(narrowing) if narrowing.doc() < doc => narrowing.seek(doc),
+            Some(narrowing) => narrowing.doc(),
+            None => doc,
+        }
     }
 
-    /// The score of the document, when it can be good enough; is_hopeless is asked of sums that it cannot exceed.
+    /// The first match from this document on, or TERMINATED.
+    pub fn seek(&mut self, from: DocId) -> DocId {
+        let mut from = from;
+        loop {
+            let doc = self.seek_group(0, from);
+            if doc == TERMINATED {
+                return TERMINATED;
+            }
+            from = self.agree(doc, 1);
+            if from == doc || from == TERMINATED {
+                return from;
+            }
+        }
+    }
+
+    /// The score of a match, when it can be good enough; is_hopeless is asked of sums that it cannot exceed.
     pub fn score(&mut self, doc: DocId, is_hopeless: impl Fn(Score) -> bool) -> Option<Score> {
         let mut score = 0.0;
         for list in self.lists.iter_mut().rev() {
@@ -117,37 +198,28 @@ impl<'a> Walk<'a> {
         Some(score)
     }
 
-    /// Goes on behind doc to a match that is not hopeless; TERMINATED: there is none.
-    pub fn next_hopeful(&mut self, doc: DocId, is_hopeless: impl Fn(Score) -> bool) -> DocId {
+    /// The first match from this document on that is not hopeless, or TERMINATED.
+    pub fn seek_hopeful(&mut self, from: DocId, is_hopeless: impl Fn(Score) -> bool) -> DocId {
         while self.essential < self.lists.len() && is_hopeless(self.lists[self.essential].bound_so_far) {
             self.essential += 1;
         }
-        let mut after = doc + 1;
+        let rest = self.essential.checked_sub(1).map_or(0.0, |last| self.lists[last].bound_so_far);
+        let mut from = from;
         loop {
             let walked = &mut self.lists[self.essential..];
-            let Some(candidate) = walked.iter_mut().map(|list| list.seek(after)).min() else {
-                return TERMINATED;
-            };
+            let candidate = walked.iter_mut().map(|list| list.seek(from)).min().unwrap_or(TERMINATED);
             if candidate == TERMINATED {
                 return TERMINATED;
             }
             let here = walked.iter().filter(|list| list.postings.doc() == candidate);
             let found: Score = here.map(List::score_here).sum();
-            let rest = self.essential.checked_sub(1).map_or(0.0, |last| self.lists[last].bound_so_far);
-            if !is_hopeless(found + rest) {
-                if self.matching.doc() < candidate {
-                    self.matching.seek(candidate);
-                }
-                if self.matching.doc() == candidate {
-                    return candidate;
-                }
-                if self.matching.doc() == TERMINATED {
-                    return TERMINATED;
-                }
-                /* Nothing matches before this one. */
-                after = self.matching.doc();
-            } else {
-                after = candidate + 1;
+            if is_hopeless(found + rest) {
+                from = candidate + 1;
+                continue;
+            }
+            from = self.agree(candidate, 0);
+            if from == candidate || from == TERMINATED {
+                return from;
             }
         }
     }

@@ -23,10 +23,17 @@ const DEPTH_LIMIT: usize = 256;
 
 type AnyQuery = Box<dyn Query>;
 
-/// What matches, and, of a query of words alone, the shares that its score is the sum of.
+/// A query of words: a match has one of each group. Its score is the sum of the shares of all that it has.
+pub struct InWords {
+    pub groups: Vec<Vec<Leaf>>,
+    /// What else it has to match; None: nothing.
+    pub narrowing: Option<AnyQuery>,
+}
+
+/// What matches, and how the same can be said in words, where it can.
 pub struct Filtered {
     pub query: AnyQuery,
-    pub leaves: Option<Vec<Leaf>>,
+    pub words: Option<InWords>,
 }
 
 /// The query, narrowed by a filter that does not score.
@@ -38,13 +45,22 @@ pub fn filtered(
 ) -> Outcome<Filtered> {
     let builder = Builder { plan, host };
     let built = builder.node(query, 0)?.unwrap_or_else(nothing);
-    let mut leaves = Vec::new();
-    let is_of_words = builder.leaves(query, 1.0, 0, &mut leaves)? && !leaves.is_empty();
+    let filter = match filter {
+        Some(filter) => Some(builder.node(filter, 0)?.unwrap_or_else(nothing)),
+        None => None,
+    };
+    let mut words = builder.in_words(query)?;
+    if let (Some(words), Some(filter)) = (&mut words, &filter) {
+        words.narrowing = Some(match words.narrowing.take() {
+            Some(narrowing) => join(Occur::Must, vec![narrowing, filter.box_clone()]),
+            None => filter.box_clone(),
+        });
+    }
     let query = match filter {
-        Some(filter) => both(built, builder.node(filter, 0)?.unwrap_or_else(nothing)),
+        Some(filter) => both(built, filter),
         None => built,
     };
-    Ok(Filtered { query, leaves: is_of_words.then_some(leaves) })
+    Ok(Filtered { query, words })
 }
 
 /// Decides, and adds nothing to the score.
@@ -140,50 +156,74 @@ impl Builder<'_> {
         Ok(Some(join(Occur::Must, each)))
     }
 
-    /// Collects the words of the query, each in each of its fields. False: the score is not the sum of their shares,
-    /// or has others.
-    fn leaves(&self, query: &WeirQuery, boost: f32, depth: usize, leaves: &mut Vec<Leaf>) -> Outcome<bool> {
+    /// Each word of a TERM as a group; an empty one where no field has words.
+    fn groups_of_term(&self, query: &WeirQuery, boost: f32) -> Outcome<Vec<Vec<Leaf>>> {
+        let count = self.split(query.text(), None)?.words.len();
+        let mut groups: Vec<Vec<Leaf>> = (0..count).map(|_| Vec::new()).collect();
+        for field in self.fields(query) {
+            let Some((forms, are_stems)) = field.forms() else { continue };
+            let split = self.split(query.text(), field.language.as_deref())?;
+            let words = if are_stems { split.stems } else { split.words };
+            for (group, word) in groups.iter_mut().zip(&words) {
+                let term = Term::from_field_text(forms, word);
+                group.push(Leaf { term, boost: boost * field.boost });
+            }
+        }
+        Ok(groups)
+    }
+
+    /// One group of a word, or of several with OR between; None: it is something else.
+    fn group(&self, query: &WeirQuery, boost: f32, depth: usize) -> Outcome<Option<Vec<Leaf>>> {
         match query.kind {
             WEIR_QUERY_TERM => {
-                for field in self.fields(query) {
-                    let split = self.split(query.text(), field.language.as_deref())?;
-                    let Some((forms, are_stems)) = field.forms() else { continue };
-                    let words = if are_stems { split.stems } else { split.words };
-                    leaves.extend(words.iter().map(|word| Leaf {
-                        term: Term::from_field_text(forms, word),
-                        boost: boost * field.boost,
-                    }));
-                }
-                Ok(true)
+                let mut groups = self.groups_of_term(query, boost)?;
+                Ok(if groups.len() == 1 { groups.pop() } else { None })
             }
-            WEIR_QUERY_BOOST => {
-                let boost = boost * boost_of(query);
-                self.leaves(only_child(query)?, boost, depth + 1, leaves)
-            }
-            WEIR_QUERY_AND if depth == 0 => {
-                for child in query.children() {
-                    if !self.leaves(child, boost, depth + 1, leaves)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
+            WEIR_QUERY_BOOST if depth < DEPTH_LIMIT => {
+                self.group(only_child(query)?, boost * boost_of(query), depth + 1)
             }
             WEIR_QUERY_OR => {
-                /* Of words; of several words each would have to be there for any to count. */
+                let mut all = Vec::new();
                 for child in query.children() {
-                    let is_word = child.kind == WEIR_QUERY_TERM
-                        && self.split(child.text(), None)?.words.len() <= 1
-                        && self.leaves(child, boost, depth + 1, leaves)?;
-                    if !is_word {
-                        return Ok(false);
+                    match self.group(child, boost, depth + 1)? {
+                        Some(of) if child.kind != WEIR_QUERY_OR => all.extend(of),
+                        _ => return Ok(None),
                     }
                 }
-                Ok(true)
+                Ok(Some(all))
             }
-            WEIR_QUERY_EXACT | WEIR_QUERY_RANGE | WEIR_QUERY_ALL => Ok(true),
-            WEIR_QUERY_NOT => Ok(depth > 0),
-            _ => Ok(false),
+            _ => Ok(None),
         }
+    }
+
+    /// The query as groups of words and what does not score; None: there is more to it.
+    fn in_words(&self, query: &WeirQuery) -> Outcome<Option<InWords>> {
+        let parts: Vec<&WeirQuery> = match query.kind {
+            WEIR_QUERY_AND => query.children().collect(),
+            _ => vec![query],
+        };
+        let (mut groups, mut wanted, mut unwanted) = (Vec::new(), Vec::new(), Vec::new());
+        for part in parts {
+            match part.kind {
+                WEIR_QUERY_TERM => groups.extend(self.groups_of_term(part, 1.0)?),
+                WEIR_QUERY_EXACT | WEIR_QUERY_RANGE => wanted.extend(self.node(part, 1)?),
+                WEIR_QUERY_NOT => unwanted.extend(self.node(only_child(part)?, 1)?),
+                WEIR_QUERY_ALL => {}
+                _ => match self.group(part, 1.0, 0)? {
+                    Some(group) => groups.push(group),
+                    None => return Ok(None),
+                },
+            }
+        }
+        /* Without fields, or without words, it is not for here to say what that means. */
+        if groups.is_empty() || groups.iter().any(Vec::is_empty) {
+            return Ok(None);
+        }
+        if wanted.is_empty() && !unwanted.is_empty() {
+            wanted.push(self.live());
+        }
+        let narrowing = (!wanted.is_empty()).then(|| but(wanted, unwanted));
+        Ok(Some(InWords { groups, narrowing }))
     }
 
     fn phrase(&self, query: &WeirQuery) -> Outcome<Option<AnyQuery>> {

@@ -16,10 +16,11 @@ use tantivy::{DocAddress, DocId, Score, Searcher, TERMINATED};
 
 use crate::failure::{fatal, Outcome};
 use crate::ffi::{WeirSortKey, WEIR_FIELD_DEFAULT, WEIR_TOTAL_EXACT};
-use crate::fields::{Plan, ID};
+use crate::fields::Plan;
 use crate::host::Host;
-use crate::prune::{self, Walk, Weighed};
+use crate::prune::{Walk, Words};
 use crate::query::Filtered;
+use crate::snapshot::Snapshot;
 
 /// How many matches are looked at between two questions whether to go on.
 const STRIDE: u64 = 1024;
@@ -72,14 +73,14 @@ enum Columns {
 struct SegmentKeys<'a> {
     keys: &'a [Key],
     columns: Vec<Columns>,
-    ids: BytesColumn,
+    ids: &'a BytesColumn,
 }
 
 /// Documents without a value come last.
 const MISSING: u128 = u128::MAX;
 
 impl<'a> SegmentKeys<'a> {
-    fn open(keys: &'a [Key], reader: &SegmentReader) -> Outcome<SegmentKeys<'a>> {
+    fn open(keys: &'a [Key], reader: &SegmentReader, ids: &'a BytesColumn) -> Outcome<SegmentKeys<'a>> {
         let fast = reader.fast_fields();
         let mut columns = Vec::new();
         for key in keys {
@@ -89,8 +90,6 @@ impl<'a> SegmentKeys<'a> {
                 KeyKind::Text(name) => Columns::Text(fast.bytes(name)?),
             });
         }
-        let ids =
-            fast.bytes(ID)?.ok_or_else(|| fatal("the index has lost its ids; make it anew: weir rebuild"))?;
         Ok(SegmentKeys { keys, columns, ids })
     }
 
@@ -132,7 +131,7 @@ impl<'a> SegmentKeys<'a> {
         let column = match self.columns.get(key) {
             Some(Columns::Text(column)) => column.as_ref(),
             Some(_) => None,
-            None => Some(&self.ids),
+            None => Some(self.ids),
         };
         let mut bytes = Vec::new();
         if let Some((column, value)) = column.and_then(|column| Some((column, column.ords().first(doc)?))) {
@@ -199,9 +198,10 @@ pub struct Ranked {
 
 struct Search<'a> {
     host: &'a Host,
-    weight: Box<dyn Weight>,
-    /// Of a query of words that is sorted by score alone; then weight does not score.
-    weighed: Option<Vec<Weighed>>,
+    /// None: everything that the words match.
+    weight: Option<Box<dyn Weight>>,
+    /// Of a query of words that is sorted by score alone; then weight only narrows it.
+    words: Option<Words>,
     count: usize,
     total: u64,
     is_lower_bound: bool,
@@ -236,16 +236,22 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn in_segment(&mut self, reader: &SegmentReader, keys: &SegmentKeys) -> Outcome<Vec<Entry>> {
+    fn in_segment(
+        &mut self,
+        reader: &SegmentReader,
+        number: usize,
+        keys: &SegmentKeys,
+    ) -> Outcome<Vec<Entry>> {
         let mut best = Best { keys, count: self.count, entries: BinaryHeap::new() };
-        let scorer = self.weight.scorer(reader, 1.0)?;
-        match self.weighed.take() {
-            Some(weighed) => {
-                let walked = self.walk(reader, Walk::begin(reader, &weighed, scorer)?, &mut best);
-                self.weighed = Some(weighed);
-                walked?;
+        let scorer = self.weight.as_ref().map(|weight| weight.scorer(reader, 1.0)).transpose()?;
+        match (self.words.take(), scorer) {
+            (Some(words), scorer) => {
+                let walk = Walk::begin(&words, reader, number, scorer)?;
+                walk.map_or(Ok(()), |walk| self.walk(reader, walk, &mut best))?;
+                self.words = Some(words);
             }
-            None => self.see_all(reader, scorer, &mut best)?,
+            (None, Some(scorer)) => self.see_all(reader, scorer, &mut best)?,
+            (None, None) => {}
         }
         Ok(best.entries.into_vec())
     }
@@ -270,7 +276,7 @@ impl Search<'_> {
 
     fn walk(&mut self, reader: &SegmentReader, mut walk: Walk, best: &mut Best) -> Outcome<()> {
         let mut seen = 0;
-        let mut doc = walk.doc();
+        let mut doc = walk.seek(0);
         while doc != TERMINATED {
             self.is_worth_it(seen)?;
             seen += 1;
@@ -285,10 +291,10 @@ impl Search<'_> {
                 }
             }
             if self.total < WEIR_TOTAL_EXACT {
-                doc = walk.advance();
+                doc = walk.seek(doc + 1);
             } else {
                 self.is_lower_bound = true;
-                doc = walk.next_hopeful(doc, is_hopeless);
+                doc = walk.seek_hopeful(doc + 1, is_hopeless);
             }
         }
         Ok(())
@@ -320,34 +326,40 @@ pub fn count(searcher: &Searcher, host: &Host, query: &dyn Query) -> Outcome<u64
 
 /// The first `count` matches in order, of which there is at least one wanted, and how many there are in all.
 pub fn search(
-    searcher: &Searcher,
+    snapshot: &Snapshot,
     host: &Host,
     query: &Filtered,
     keys: &[Key],
     count: usize,
 ) -> Outcome<Ranked> {
     host.check()?;
+    let searcher = &snapshot.searcher;
     let by_score = |key: &Key| matches!(key.kind, KeyKind::Score);
-    let leaves = query.leaves.as_ref().filter(|_| matches!(keys, [key] if by_score(key) && key.descending));
-    let scoring = if leaves.is_none() && keys.iter().any(by_score) {
+    let words = query.words.as_ref().filter(|_| matches!(keys, [key] if by_score(key) && key.descending));
+    let scoring = if words.is_none() && keys.iter().any(by_score) {
         EnableScoring::enabled_from_searcher(searcher)
     } else {
         EnableScoring::disabled_from_searcher(searcher)
     };
+    let narrowed = match words {
+        Some(words) => words.narrowing.as_ref(),
+        None => Some(&query.query),
+    };
     let mut search = Search {
         host,
-        weight: query.query.weight(scoring)?,
-        weighed: leaves.map(|leaves| prune::weigh(searcher, leaves)).transpose()?,
+        weight: narrowed.map(|query| query.weight(scoring)).transpose()?,
+        words: words.map(|words| Words::weigh(searcher, &words.groups)).transpose()?,
         count,
         total: 0,
         is_lower_bound: false,
         scores: BinaryHeap::new(),
     };
     let (mut segments, mut candidates) = (Vec::new(), Vec::new());
-    for reader in searcher.segment_readers() {
+    for (number, reader) in searcher.segment_readers().iter().enumerate() {
         host.check()?;
-        let keys_here = SegmentKeys::open(keys, reader)?;
-        let best = search.in_segment(reader, &keys_here)?;
+        let ids = snapshot.by_id[number].ids(reader)?;
+        let keys_here = SegmentKeys::open(keys, reader, ids)?;
+        let best = search.in_segment(reader, number, &keys_here)?;
         candidates.extend(best.into_iter().map(|entry| Candidate {
             segment: segments.len(),
             bytes: entry.ranks.iter().map(|_| OnceCell::new()).collect(),

@@ -15,7 +15,7 @@ use crate::fields::{Plan, KIND, VERSION};
 use crate::host::Host;
 use crate::query;
 use crate::rank::{self, Found};
-use crate::snapshot::{column, ids, stored, Snapshot};
+use crate::snapshot::{column, stored, Snapshot};
 use crate::view;
 
 /// Hands out hits until on_hit wants no more, and answers how many match, and whether there may be more.
@@ -35,7 +35,7 @@ pub fn search(
         return Ok((rank::count(searcher, host, &*built.query)?, false));
     }
     let count = search.offset.saturating_add(search.limit);
-    let ranked = rank::search(searcher, host, &built, &keys, count)?;
+    let ranked = rank::search(snapshot, host, &built, &keys, count)?;
     for Found { address, score } in ranked.found.into_iter().skip(search.offset) {
         let document = stored(searcher, address)?;
         if !on_hit(&Record::of(plan, &document)?, score) {
@@ -59,7 +59,6 @@ pub fn get(snapshot: &Snapshot, plan: &Plan, id: &[u8], on_hit: impl FnOnce(&Rec
 /// A segment's ids from one on, in order.
 struct Ids<'a> {
     next: Box<dyn FnMut() -> Option<(Vec<u8>, u64)> + 'a>,
-    column: &'a BytesColumn,
     versions: Column<i64>,
     kinds: Column<u64>,
 }
@@ -69,7 +68,6 @@ fn ids_from<'a>(column: &'a BytesColumn, reader: &SegmentReader, from: &[u8]) ->
     let next = move || stream.advance().then(|| (stream.key().to_vec(), stream.term_ord()));
     Ok(Ids {
         next: Box::new(next),
-        column,
         versions: self::column(reader, VERSION)?,
         kinds: self::column(reader, KIND)?,
     })
@@ -91,10 +89,11 @@ pub fn scan(
     mut on_scan: impl FnMut(&Scanned) -> Outcome<bool>,
 ) -> Outcome<()> {
     let readers = snapshot.searcher.segment_readers();
-    let columns = readers.iter().map(ids).collect::<Outcome<Vec<_>>>()?;
+    let by_id = snapshot.by_id.iter();
+    let columns = by_id.zip(readers).map(|(by_id, reader)| by_id.ids(reader)).collect::<Outcome<Vec<_>>>()?;
     let mut segments = Vec::new();
     let mut waiting: BinaryHeap<Reverse<(Vec<u8>, usize, u64)>> = BinaryHeap::new();
-    for (number, (column, reader)) in columns.iter().zip(readers).enumerate() {
+    for (number, (column, reader)) in columns.into_iter().zip(readers).enumerate() {
         let mut segment = ids_from(column, reader, from)?;
         waiting.extend((segment.next)().map(|(id, order)| Reverse((id, number, order))));
         segments.push(segment);
@@ -102,7 +101,7 @@ pub fn scan(
     while let Some(Reverse((id, number, order))) = waiting.pop() {
         host.check()?;
         let (segment, reader) = (&mut segments[number], &readers[number]);
-        if let Some(doc) = snapshot.by_id[number].living(reader, segment.column, order) {
+        if let Some(doc) = snapshot.by_id[number].living(reader, order)? {
             let scanned = Scanned {
                 id: &id,
                 version: segment.versions.first(doc).ok_or_else(lost)?,

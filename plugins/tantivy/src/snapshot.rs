@@ -105,21 +105,36 @@ fn busy() -> crate::failure::Failure {
     retry("the index changes faster than it can be opened")
 }
 
-/// Of a segment: by an id's place in the dictionary of its column, the document. It is made when somebody asks for it,
-/// and goes along from snapshot to snapshot.
+/// The ids of a segment. What is made of them is made when somebody asks for it, and goes along from snapshot to
+/// snapshot.
 #[derive(Default)]
-pub struct ById(OnceLock<Vec<DocId>>);
+pub struct ById {
+    column: OnceLock<BytesColumn>,
+    /// By an id's place in the column's dictionary, the document.
+    documents: OnceLock<Vec<DocId>>,
+}
 
 const NOWHERE: DocId = DocId::MAX;
 
 impl ById {
+    pub fn ids(&self, reader: &SegmentReader) -> Outcome<&BytesColumn> {
+        if let Some(column) = self.column.get() {
+            return Ok(column);
+        }
+        let column = reader
+            .fast_fields()
+            .bytes(ID)?
+            .ok_or_else(|| fatal("the index has lost its ids; make it anew: weir rebuild"))?;
+        Ok(self.column.get_or_init(|| column))
+    }
+
     /// A document that is dead when this is made is not in it; later it may be.
-    pub fn documents(&self, reader: &SegmentReader, ids: &BytesColumn) -> &[DocId] {
-        self.0.get_or_init(|| {
+    fn documents(&self, reader: &SegmentReader, ids: &BytesColumn) -> &[DocId] {
+        self.documents.get_or_init(|| {
             let mut documents = vec![NOWHERE; ids.num_terms()];
             for doc in reader.doc_ids_alive() {
-                if let Some(place) = ids.ords().first(doc).and_then(|order| documents.get_mut(order as usize))
-                {
+                let place = ids.ords().first(doc).and_then(|order| documents.get_mut(order as usize));
+                if let Some(place) = place {
                     *place = doc;
                 }
             }
@@ -128,17 +143,11 @@ impl ById {
     }
 
     /// The document of that id of the dictionary, if it lives.
-    pub fn living(&self, reader: &SegmentReader, ids: &BytesColumn, order: u64) -> Option<DocId> {
-        let doc = self.documents(reader, ids).get(order as usize).copied().unwrap_or(NOWHERE);
-        (doc != NOWHERE && !reader.is_deleted(doc)).then_some(doc)
+    pub fn living(&self, reader: &SegmentReader, order: u64) -> Outcome<Option<DocId>> {
+        let documents = self.documents(reader, self.ids(reader)?);
+        let doc = documents.get(order as usize).copied().unwrap_or(NOWHERE);
+        Ok((doc != NOWHERE && !reader.is_deleted(doc)).then_some(doc))
     }
-}
-
-pub fn ids(reader: &SegmentReader) -> Outcome<BytesColumn> {
-    reader
-        .fast_fields()
-        .bytes(ID)?
-        .ok_or_else(|| fatal("the index has lost its ids; make it anew: weir rebuild"))
 }
 
 impl Snapshot {
@@ -158,9 +167,8 @@ impl Snapshot {
     pub fn find(&self, id: &[u8]) -> Outcome<Option<DocAddress>> {
         for (segment, (reader, by_id)) in self.searcher.segment_readers().iter().zip(&self.by_id).enumerate()
         {
-            let ids = ids(reader)?;
-            let Some(order) = ids.dictionary().term_ord(id)? else { continue };
-            if let Some(doc) = by_id.living(reader, &ids, order) {
+            let Some(order) = by_id.ids(reader)?.dictionary().term_ord(id)? else { continue };
+            if let Some(doc) = by_id.living(reader, order)? {
                 return Ok(Some(DocAddress::new(segment as u32, doc)));
             }
         }
