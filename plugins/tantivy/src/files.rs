@@ -29,6 +29,16 @@ pub const META: &str = "meta.json";
 /// The same of the last commit that was synced.
 pub const SYNCED: &str = "synced.json";
 
+/// That much of mapped files may count as memory before it is let go of.
+const FORGET_BYTES: usize = 48 << 20;
+
+/// How much of what this process has in memory is of files.
+fn mapped_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = statm.split(' ').nth(2).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * 4096
+}
+
 #[derive(Debug)]
 struct Shared {
     /// For its locks.
@@ -117,6 +127,13 @@ impl Files {
         for mapping in mappings.values().filter_map(Weak::upgrade) {
             // SAFETY: of a file that is only read, a page that was let go of comes back as it was.
             let _ = unsafe { mapping.0.unchecked_advise(UncheckedAdvice::DontNeed) };
+        }
+    }
+
+    /// The same, when they are many by now.
+    pub fn forget_many_pages(&self) {
+        if mapped_bytes() > FORGET_BYTES {
+            self.forget_pages();
         }
     }
 

@@ -112,6 +112,7 @@ impl Merges {
             let (sender, tasks) = channel::<Task>();
             let (files, result, stop) = (files.clone(), result.clone(), stop.clone());
             std::thread::Builder::new().name(name.into()).spawn(move || {
+                step_back();
                 for task in tasks {
                     let outcome = merge(&files, &stop, &task.inputs);
                     let lived = task.inputs.into_iter().map(|(_, living)| living).collect();
@@ -150,6 +151,12 @@ impl Drop for Merges {
         let until = Instant::now() + PATIENCE;
         while self.results.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok() {}
     }
+}
+
+/// Commits come first where processors are few.
+fn step_back() {
+    // SAFETY: of this thread alone; that it may fail does no harm.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, libc::gettid() as libc::id_t, 5) };
 }
 
 fn alive_bits(living: &BitSet) -> Outcome<AliveBitSet> {

@@ -29,6 +29,10 @@ pub fn search(
     // SAFETY: the header says that there is always a query, and perhaps a filter.
     let (wanted, filter) = unsafe { (&*search.query, search.filter.as_ref()) };
     let built = query::filtered(plan, host, wanted, filter)?;
+    if wanted.kind == WEIR_QUERY_ALL && filter.is_none() && search.sort_count == 0 && search.limit > 0 {
+        browse(snapshot, plan, host, search, on_hit)?;
+        return Ok((rank::count(&snapshot.searcher, host, &*built.query)?, false));
+    }
     let keys = rank::keys(plan, view::list(search.sort, search.sort_count))?;
     let searcher = &snapshot.searcher;
     if search.limit == 0 {
@@ -43,6 +47,29 @@ pub fn search(
         }
     }
     Ok((ranked.total, ranked.is_lower_bound))
+}
+
+/// Everything matches alike: the hits are the first ids.
+fn browse(
+    snapshot: &Snapshot,
+    plan: &Plan,
+    host: &Host,
+    search: &WeirSearch,
+    mut on_hit: impl FnMut(&Record, f32) -> bool,
+) -> Outcome<()> {
+    let (mut skip, mut left) = (search.offset, search.limit);
+    scan(snapshot, host, &[], |scanned| {
+        if scanned.kind != WEIR_KIND_LIVE {
+            return Ok(true);
+        }
+        if skip > 0 {
+            skip -= 1;
+            return Ok(true);
+        }
+        left -= 1;
+        let document = stored(&snapshot.searcher, scanned.address)?;
+        Ok(on_hit(&Record::of(plan, &document)?, 0.0) && left > 0)
+    })
 }
 
 pub fn get(snapshot: &Snapshot, plan: &Plan, id: &[u8], on_hit: impl FnOnce(&Record)) -> Outcome<()> {

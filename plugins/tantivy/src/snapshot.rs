@@ -5,6 +5,7 @@
 //! instance. A snapshot itself is never changed and outlives the files that it reads: they are mapped.
 
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use tantivy::collector::Count;
 use tantivy::columnar::{BytesColumn, Column};
@@ -22,6 +23,8 @@ use crate::place::{Place, Stamp};
 
 /// Blocks of 16 KiB that the reader of a segment's stored documents keeps unpacked.
 const BLOCKS_KEPT: usize = 8;
+/// Between two looks how much of the files is in memory.
+const LOOK_PERIOD: Duration = Duration::from_millis(200);
 /// How often a writer may commit or merge between two looks of ours before we say RETRY.
 const TRIES: usize = 50;
 
@@ -38,6 +41,8 @@ pub struct Reading {
     reader: IndexReader,
     stamp: Stamp,
     newest: Arc<Snapshot>,
+    /// When it was last looked how much of the files is in memory.
+    looked: Instant,
 }
 
 fn snapshot(
@@ -75,13 +80,25 @@ impl Reading {
             };
             let newest = snapshot(place, &index, plan, reader.searcher(), None)?;
             let Some(stamp) = stamp else { continue };
-            return Ok(Reading { place: place.clone(), files, reader, index, stamp, newest });
+            return Ok(Reading {
+                place: place.clone(),
+                files,
+                reader,
+                index,
+                stamp,
+                newest,
+                looked: Instant::now(),
+            });
         }
         Err(busy())
     }
 
     /// What tantivy and we read of meta.json is one and the same, from memory.
     pub fn newest(&mut self, plan: &Plan) -> Outcome<Arc<Snapshot>> {
+        if self.looked.elapsed() > LOOK_PERIOD {
+            self.looked = Instant::now();
+            self.files.forget_many_pages();
+        }
         for _ in 0..TRIES {
             let stamp = self.place.stamp()?;
             if stamp == self.stamp {
