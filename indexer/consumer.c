@@ -359,6 +359,11 @@ bool consumer_has_news(const struct consumer *consumer)
 	return consumer->stuck->cnt > 0 || consumer_handover(consumer) != HANDOVER_NONE;
 }
 
+int64_t consumer_lag(const struct consumer *consumer)
+{
+	return progress_lag(consumer->progress);
+}
+
 void consumer_tell_stuck(struct consumer *consumer)
 {
 	for (int i = consumer->stuck->cnt - 1; i >= 0; i--) {

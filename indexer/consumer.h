@@ -58,6 +58,8 @@ bool consumer_has_news(const struct consumer *consumer);
 /* Tells progress of partitions where the brokers do not have the position any more. Everything read
  * so far has to be committed. */
 void consumer_tell_stuck(struct consumer *consumer);
+/* Messages of the log that the index does not hold, as far as is known. */
+int64_t consumer_lag(const struct consumer *consumer);
 /* While the index cannot take more: stops fetching, and keeps librdkafka served. */
 void consumer_pause(struct consumer *consumer, bool paused);
 /* For lag monitors, not waited for; last: waits, at the end of the process. */

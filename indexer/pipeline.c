@@ -38,8 +38,6 @@ struct pipeline {
 	struct type_log *types;
 	struct reader *reader;
 	struct batch *batch;		       /* taken, and not wholly committed; NULL: none */
-	size_t batch_messages;		       /* that it had */
-	int64_t batch_taken;		       /* moment_monotonic */
 	rd_kafka_topic_partition_list_t *ends; /* of partitions; all before them is committed */
 	int64_t retention;
 	int64_t next_second, next_look, next_minute; /* moment_monotonic */
@@ -247,8 +245,7 @@ static size_t commit_items(struct pipeline *pipeline, size_t count)
 /* The batch is empty: the reading thread may fill it. */
 static void give_back(struct pipeline *pipeline)
 {
-	double seconds = (double)(moment_monotonic() - pipeline->batch_taken) / 1e6;
-	reader_give_back(pipeline->reader, pipeline->batch, pipeline->batch_messages, seconds);
+	reader_give_back(pipeline->reader, pipeline->batch);
 	pipeline->batch = NULL;
 }
 
@@ -281,9 +278,7 @@ static bool take_batch(struct pipeline *pipeline, int timeout_ms)
 	pipeline->batch = reader_take(pipeline->reader, timeout_ms);
 	if (pipeline->batch == NULL)
 		return false;
-	pipeline->batch_messages = pipeline->batch->count;
-	pipeline->batch_taken = moment_monotonic();
-	if (pipeline->batch_messages > 0) {
+	if (pipeline->batch->count > 0) {
 		metric_observe(pipeline->messages_histogram, (double)pipeline->batch->count);
 		metric_observe(pipeline->bytes_histogram, (double)pipeline->batch->bytes);
 	}
@@ -329,7 +324,6 @@ static void drop_collected(struct pipeline *pipeline)
 	if (pipeline->batch != NULL) {
 		metric_add(pipeline->collected, -(int64_t)pipeline->batch->count);
 		batch_drop(pipeline->batch, pipeline->batch->count);
-		pipeline->batch_messages = 0;
 		give_back(pipeline);
 	}
 	reader_drop(pipeline->reader);

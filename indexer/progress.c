@@ -356,6 +356,19 @@ int64_t progress_all_read(struct progress *progress)
 	return oldest == INT64_MAX ? INT64_MIN : oldest;
 }
 
+int64_t progress_lag(struct progress *progress)
+{
+	int64_t sum = 0;
+	pthread_mutex_lock(&progress->lock);
+	for (size_t i = 0; i < progress->count; i++) {
+		const struct partition *each = &progress->partitions[i];
+		int64_t messages = progress_is_ours(progress, each) ? lag_messages(each) : UNKNOWN;
+		sum += messages != UNKNOWN ? messages : 0;
+	}
+	pthread_mutex_unlock(&progress->lock);
+	return sum;
+}
+
 static void write_known(struct jsonout *json, const char *name, int64_t value)
 {
 	jsonout_name(json, name);

@@ -91,6 +91,9 @@ unsigned progress_rewinds(struct progress *progress);
  * INT64_MIN: of none. */
 int64_t progress_all_read(struct progress *progress);
 
+/* Messages of this indexer's partitions that the index does not hold; those of which the log's end
+ * is not known count as none. */
+int64_t progress_lag(struct progress *progress);
 /* The index holds no position at all. */
 bool progress_is_empty(struct progress *progress);
 /* "positions":[{"cluster":…,"topic":…,"partition":…,"assigned":…,"position":…,"end":…,

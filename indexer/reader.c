@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Concurrency: reader.h says which thread owns what. Under `lock`: hold, standing, ended, waiting,
- * handed, spare, pace. `news` and `group_waits` are atomic, `held` is the indexing thread's. The
+ * handed, spare. `news` and `group_waits` are atomic, `held` is the indexing thread's. The
  * rest is of whoever owns the batch that is filled.
  *
  * Modes. Live: a batch is handed over when its time is over. Behind: batches fill before, and the
@@ -28,8 +28,8 @@ enum {
 	OVERDUE_POLL_MS = 5,
 	SERVE_AFTER_MS = 2000, /* a full batch waits for the engine; then the client is served */
 	LIVE_COUNT = 1024,
+	LAG_PARTS = 4,
 };
-#define COMMIT_TARGET 0.25 /* seconds */
 /* Without a word of the indexing thread for so long, it hangs in the engine: then Kafka's client is
  * not polled, so that max.poll.interval.ms counts, and the group gives the partitions to others. */
 #define DESERTED INT64_C(1000000)
@@ -41,7 +41,6 @@ struct reader {
 	pthread_mutex_t lock;
 	pthread_cond_t to_reading, to_indexing;
 	bool hold, standing, ended, waiting;
-	double pace; /* messages that were committed in a second */
 	struct batch batches[2];
 	struct batch *filling, *spare, *handed;
 	_Atomic bool news, group_waits;
@@ -147,13 +146,13 @@ static size_t at_most(size_t count, size_t limit)
 	return count < limit ? count : limit;
 }
 
-/* The batch is handed over: how large may the next one be? With the lock held. */
+/* The batch is to be handed over: how large may the next one be? */
 static void set_limit(struct reader *reader)
 {
 	bool behind = is_full(reader);
 	size_t live = at_most(LIVE_COUNT, reader->batch_count);
-	size_t wanted = at_most((size_t)(reader->pace * COMMIT_TARGET), reader->batch_count);
-	reader->limit = behind && wanted > live ? wanted : live;
+	size_t part = behind ? (size_t)consumer_lag(reader->options.consumer) / LAG_PARTS : 0;
+	reader->limit = part > live ? at_most(part, reader->batch_count) : live;
 	if (behind == reader->behind)
 		return;
 	reader->behind = behind;
@@ -339,15 +338,13 @@ struct batch *reader_take(struct reader *reader, int timeout_ms)
 	return batch;
 }
 
-void reader_give_back(struct reader *reader, struct batch *batch, size_t count, double seconds)
+void reader_give_back(struct reader *reader, struct batch *batch)
 {
 	assert(batch_is_empty(batch));
 	attend(reader);
 	pthread_mutex_lock(&reader->lock);
 	assert(reader->spare == NULL);
 	reader->spare = batch;
-	if (count > 0 && seconds > 0)
-		reader->pace = (double)count / seconds;
 	pthread_mutex_unlock(&reader->lock);
 }
 

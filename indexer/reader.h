@@ -44,8 +44,8 @@ void reader_release(struct reader *reader);
 /* The next batch, to be given back; it may have ends and no messages. NULL: none is due within
  * timeout_ms; held: nothing was collected. */
 struct batch *reader_take(struct reader *reader, int timeout_ms);
-/* The batch is empty. seconds: how long it took to commit its count messages. */
-void reader_give_back(struct reader *reader, struct batch *batch, size_t count, double seconds);
+/* The batch is empty. */
+void reader_give_back(struct reader *reader, struct batch *batch);
 
 /* The consumer has news (consumer_has_news), and is to be looked after: hold. */
 bool reader_has_news(const struct reader *reader);

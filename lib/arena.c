@@ -15,14 +15,16 @@ struct arena_block {
 	max_align_t data[];
 };
 
-void *arena_allocate(struct arena *arena, size_t size)
+/* A block with that much room, in front. */
+static struct arena_block *take_block(struct arena *arena, size_t size)
 {
-	struct arena_block *block = arena->blocks;
-	if (size > SIZE_MAX / 2)
-		return NULL;
-	size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
-	if (block == NULL || block->size - block->used < size) {
-		size_t capacity = block != NULL ? block->size * 2 : FIRST_BLOCK_SIZE;
+	struct arena_block *block = arena->spare;
+	if (block != NULL && size <= block->size) {
+		arena->spare = block->next;
+		block->used = 0;
+	} else {
+		size_t capacity =
+			arena->blocks != NULL ? arena->blocks->size * 2 : FIRST_BLOCK_SIZE;
 		if (capacity > LARGEST_BLOCK_SIZE)
 			capacity = LARGEST_BLOCK_SIZE;
 		if (capacity < size)
@@ -30,9 +32,23 @@ void *arena_allocate(struct arena *arena, size_t size)
 		block = malloc(sizeof(*block) + capacity);
 		if (block == NULL)
 			return NULL;
-		*block = (struct arena_block){.next = arena->blocks, .size = capacity};
-		arena->blocks = block;
+		*block = (struct arena_block){.size = capacity};
 	}
+	block->next = arena->blocks;
+	arena->blocks = block;
+	return block;
+}
+
+void *arena_allocate(struct arena *arena, size_t size)
+{
+	struct arena_block *block = arena->blocks;
+	if (size > SIZE_MAX / 2)
+		return NULL;
+	size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+	if (block == NULL || block->size - block->used < size)
+		block = take_block(arena, size);
+	if (block == NULL)
+		return NULL;
 	void *memory = (char *)block->data + block->used;
 	block->used += size;
 	return memory;
@@ -58,23 +74,32 @@ static void free_blocks(struct arena_block *block)
 	}
 }
 
+/* Keeps the newest block that is not larger than most are, and of the others those that are alike,
+ * so that any of them fits. */
 void arena_reset(struct arena *arena)
 {
-	struct arena_block *kept = arena->blocks;
-	while (kept != NULL && kept->size > LARGEST_BLOCK_SIZE) {
-		arena->blocks = kept->next;
-		free(kept);
-		kept = arena->blocks;
+	struct arena_block *kept = NULL, *next;
+	free_blocks(arena->spare);
+	arena->spare = NULL;
+	for (struct arena_block *block = arena->blocks; block != NULL; block = next) {
+		next = block->next;
+		if (kept == NULL && block->size <= LARGEST_BLOCK_SIZE) {
+			kept = block;
+			kept->next = NULL;
+			kept->used = 0;
+		} else if (block->size == LARGEST_BLOCK_SIZE) {
+			block->next = arena->spare;
+			arena->spare = block;
+		} else {
+			free(block);
+		}
 	}
-	if (kept == NULL)
-		return;
-	free_blocks(kept->next);
-	kept->next = NULL;
-	kept->used = 0;
+	arena->blocks = kept;
 }
 
 void arena_finish(struct arena *arena)
 {
 	free_blocks(arena->blocks);
-	arena->blocks = NULL;
+	free_blocks(arena->spare);
+	arena->blocks = arena->spare = NULL;
 }

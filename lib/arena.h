@@ -10,6 +10,7 @@ struct arena_block;
 
 struct arena {
 	struct arena_block *blocks; /* the one in use first */
+	struct arena_block *spare;  /* from before the last reset */
 };
 
 #define ARENA_INIT                                                                                 \
@@ -21,7 +22,8 @@ struct arena {
 void *arena_allocate(struct arena *arena, size_t size);
 /* A copy with a NUL behind it. */
 char *arena_copy(struct arena *arena, const void *bytes, size_t length);
-/* Everything is forgotten; one block is kept, so that a batch after the first costs no malloc. */
+/* Everything is forgotten; as much as was used is kept, so that a batch like the one before costs
+ * no malloc, and goes when it is not used until the next reset. */
 void arena_reset(struct arena *arena);
 void arena_finish(struct arena *arena);
 

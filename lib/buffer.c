@@ -61,14 +61,6 @@ void buffer_append_text(struct buffer *buffer, const char *text)
 	buffer_append(buffer, text, strlen(text));
 }
 
-void buffer_append_char(struct buffer *buffer, char byte)
-{
-	if (!buffer_reserve(buffer, 1))
-		return;
-	buffer->data[buffer->length++] = byte;
-	buffer->data[buffer->length] = '\0';
-}
-
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
 	va_list arguments;

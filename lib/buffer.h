@@ -25,9 +25,17 @@ void buffer_finish(struct buffer *buffer);
 void buffer_clear(struct buffer *buffer); /* keeps the memory, forgets the failure */
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
 void buffer_append_text(struct buffer *buffer, const char *text);
-void buffer_append_char(struct buffer *buffer, char byte);
 void buffer_printf(struct buffer *buffer, const char *format, ...) WEIR_PRINTF(2, 3);
 bool buffer_reserve(struct buffer *buffer, size_t more); /* false: failed */
+static inline void buffer_append_char(struct buffer *buffer, char byte)
+{
+	if (buffer->failed || buffer->capacity - buffer->length < 2) {
+		buffer_append(buffer, &byte, 1);
+		return;
+	}
+	buffer->data[buffer->length++] = byte;
+	buffer->data[buffer->length] = '\0';
+}
 static inline bool buffer_failed(const struct buffer *buffer)
 {
 	return buffer->failed;

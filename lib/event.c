@@ -58,6 +58,10 @@ static bool is_guid_text(const char *text, size_t length)
 static bool is_clean_text(const char *text, size_t length)
 {
 	for (size_t i = 0; i < length;) {
+		if (text[i] >= 0x20 && text[i] < 0x7F) {
+			i++;
+			continue;
+		}
 		utf8proc_int32_t point;
 		utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
 							 (utf8proc_ssize_t)(length - i), &point);
@@ -84,8 +88,10 @@ bool event_id_normalize(const char *text, size_t length, char id[EVENT_ID_LIMIT 
 	if (length == 0 || length > EVENT_ID_LIMIT || !is_clean_text(text, length))
 		return false;
 	bool guid = is_guid_text(text, length);
-	for (size_t i = 0; i < length; i++)
-		id[i] = guid ? (char)tolower((unsigned char)text[i]) : text[i];
+	memcpy(id, text, length);
+	for (size_t i = 0; guid && i < length; i++)
+		if (id[i] >= 'A' && id[i] <= 'F')
+			id[i] = (char)(id[i] + ('a' - 'A'));
 	id[length] = '\0';
 	*id_length = length;
 	if (is_guid != NULL)

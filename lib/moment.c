@@ -252,6 +252,13 @@ int64_t moment_of_milliseconds(int64_t milliseconds)
 	return milliseconds < FIRST / 1000 ? FIRST : milliseconds * 1000;
 }
 
+static char *put_digits(char *to, unsigned number, int count)
+{
+	for (int i = count - 1; i >= 0; i--, number /= 10)
+		to[i] = (char)('0' + number % 10);
+	return to + count;
+}
+
 void moment_format(int64_t moment, char text[MOMENT_TEXT_SIZE])
 {
 	int64_t days = moment / DAY, rest = moment % DAY, year;
@@ -261,16 +268,26 @@ void moment_format(int64_t moment, char text[MOMENT_TEXT_SIZE])
 		days--;
 	}
 	civil_from_days(days, &year, &month, &day);
-	int seconds = (int)(rest / SECOND), fraction = (int)(rest % SECOND);
-	int length = snprintf(text, MOMENT_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year,
-			      month, day, seconds / 3600, seconds / 60 % 60, seconds % 60);
-	if (length < 0 || length >= MOMENT_TEXT_SIZE - 9)
-		return;
+	unsigned seconds = (unsigned)(rest / SECOND), fraction = (unsigned)(rest % SECOND);
+	/* The farthest years, of which there are no moments to read, have six digits and a sign. */
+	char *to = year >= 0 && year <= 9999 ? put_digits(text, (unsigned)year, 4)
+					     : text + snprintf(text, 8, "%04d", (int)year);
+	*to++ = '-';
+	to = put_digits(to, (unsigned)month, 2);
+	*to++ = '-';
+	to = put_digits(to, (unsigned)day, 2);
+	*to++ = 'T';
+	to = put_digits(to, seconds / 3600, 2);
+	*to++ = ':';
+	to = put_digits(to, seconds / 60 % 60, 2);
+	*to++ = ':';
+	to = put_digits(to, seconds % 60, 2);
 	if (fraction != 0) {
-		length += snprintf(text + length, 8, ".%06d", fraction);
-		while (text[length - 1] == '0')
-			length--;
+		*to++ = '.';
+		to = put_digits(to, fraction, 6);
+		while (to[-1] == '0')
+			to--;
 	}
-	text[length] = 'Z';
-	text[length + 1] = '\0';
+	*to++ = 'Z';
+	*to = '\0';
 }

@@ -7,7 +7,8 @@
 #define FORMAT 1
 #define FLAG_DELETED 1
 #define CLEARED 0x80
-#define FIELD_SIZE 4 /* bytes of a field at least: name's length and byte, version, kind */
+#define NUMBER_SIZE 10 /* bytes of a number at most */
+#define FIELD_SIZE 4   /* bytes of a field at least: name's length and byte, version, kind */
 
 void state_finish(struct state *state)
 {
@@ -22,18 +23,26 @@ void state_clear(struct state *state)
 	state->field_count = 0;
 }
 
-static void put_number(struct buffer *out, uint64_t value)
+static char *put_number(char *to, uint64_t value)
 {
 	while (value >= 0x80) {
-		buffer_append_char(out, (char)(value | 0x80));
+		*to++ = (char)(value | 0x80);
 		value >>= 7;
 	}
-	buffer_append_char(out, (char)value);
+	*to++ = (char)value;
+	return to;
 }
 
-static void put_signed(struct buffer *out, int64_t value)
+static char *put_signed(char *to, int64_t value)
 {
-	put_number(out, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
+	return put_number(to, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
+}
+
+static char *put_bytes(char *to, const char *bytes, size_t length)
+{
+	to = put_number(to, length);
+	memcpy(to, bytes, length);
+	return to + length;
 }
 
 /* A place in a blob; reading beyond the end makes it bad, once and for all. */
@@ -157,22 +166,28 @@ weir_status state_read(struct state *state, const void *blob, size_t length,
 
 void state_write(const struct state *state, struct buffer *out)
 {
-	buffer_append_char(out, FORMAT);
-	buffer_append_char(out, state->deleted ? FLAG_DELETED : 0);
+	size_t most = 2 + 2 * NUMBER_SIZE;
+	for (size_t i = 0; i < state->field_count; i++)
+		most += 1 + 3 * NUMBER_SIZE + state->fields[i].name_length +
+			(state->fields[i].cleared ? 0 : state->fields[i].json_length);
+	if (!buffer_reserve(out, most))
+		return;
+	char *to = out->data + out->length;
+	*to++ = FORMAT;
+	*to++ = state->deleted ? FLAG_DELETED : 0;
 	if (state->deleted)
-		put_signed(out, state->delete_version);
-	put_number(out, state->field_count);
+		to = put_signed(to, state->delete_version);
+	to = put_number(to, state->field_count);
 	for (size_t i = 0; i < state->field_count; i++) {
 		const struct state_field *field = &state->fields[i];
-		put_number(out, field->name_length);
-		buffer_append(out, field->name, field->name_length);
-		put_signed(out, field->version);
-		buffer_append_char(out, (char)(field->written_by | (field->cleared ? CLEARED : 0)));
-		if (field->cleared)
-			continue;
-		put_number(out, field->json_length);
-		buffer_append(out, field->json, field->json_length);
+		to = put_bytes(to, field->name, field->name_length);
+		to = put_signed(to, field->version);
+		*to++ = (char)(field->written_by | (field->cleared ? CLEARED : 0));
+		if (!field->cleared)
+			to = put_bytes(to, field->json, field->json_length);
 	}
+	*to = '\0';
+	out->length = (size_t)(to - out->data);
 }
 
 /* A cleared field counts as the JSON text null. */

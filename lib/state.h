@@ -65,7 +65,8 @@ int64_t state_version(const struct state *state); /* the newest that it holds; I
 
 /* The typed values to index, for a visible state: one for each schema field that has a value.
  * strings: holds decoded text; both are appended to and live until cleared. Values point into
- * strings, so read *values only after the call. */
+ * strings, so read *values only after the call; and into the state's JSON. Of a number the text is
+ * NUL-terminated. */
 struct state_values {
 	struct weir_value *values;
 	const struct weir_value **pointers; /* what struct weir_document takes */

@@ -31,20 +31,32 @@ static bool reserve_values(struct state_values *values, size_t count)
 	return true;
 }
 
-/* Text of a field into strings, whose room was reserved, so that nothing moves. */
+/* The text of a field: where it stands, or, when it has escapes, in strings, whose room was
+ * reserved, so that nothing moves. */
 static bool take_text(const struct state_field *field, struct buffer *strings,
 		      struct weir_value *value)
 {
 	size_t begin = strings->length;
-	if (field->json[0] == '"') {
+	bool string = field->json[0] == '"';
+	if (!string) { /* strtod wants an end */
+		buffer_append(strings, field->json, field->json_length);
+		buffer_append_char(strings, '\0');
+		value->text = strings->data + begin;
+		value->text_length = field->json_length;
+		return true;
+	}
+	if (memchr(field->json, '\\', field->json_length) != NULL ||
+	    memchr(field->json + 1, '"', field->json_length - 1) !=
+		    field->json + field->json_length - 1) {
 		if (!json_string_decode(field->json, field->json_length, strings))
 			return false;
-	} else {
-		buffer_append(strings, field->json, field->json_length);
+		value->text = strings->data + begin;
+		value->text_length = strings->length - begin;
+		buffer_append_char(strings, '\0');
+		return true;
 	}
-	value->text = strings->data + begin;
-	value->text_length = strings->length - begin;
-	buffer_append_char(strings, '\0');
+	value->text = field->json + 1;
+	value->text_length = field->json_length - 2;
 	return true;
 }
 
