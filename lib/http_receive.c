@@ -82,17 +82,17 @@ enum { ID_BYTES = 16 };
 /* So many bytes that no other id has; the system is asked for those of several at once. */
 static const unsigned char *take_random(struct http_server *server)
 {
+	unsigned char *end = server->random + sizeof(server->random);
 	if (server->random_left < ID_BYTES) {
 		server->random_left = sizeof(server->random);
 		if (getrandom(server->random, sizeof(server->random), GRND_NONBLOCK) !=
 		    (ssize_t)sizeof(server->random)) {
 			int64_t now = moment_now(); /* early at boot; an id need not be secret */
-			memcpy(server->random, &now, sizeof(now));
 			server->random_left = ID_BYTES;
+			memcpy(end - ID_BYTES, &now, sizeof(now));
 		}
 	}
-	const unsigned char *bytes =
-		server->random + (sizeof(server->random) - server->random_left);
+	const unsigned char *bytes = end - server->random_left;
 	server->random_left -= ID_BYTES;
 	return bytes;
 }

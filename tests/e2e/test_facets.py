@@ -3,7 +3,6 @@
 import collections
 import json
 import subprocess
-import threading
 
 import pytest
 import requests
@@ -76,8 +75,8 @@ def test_counts_are_those_of_all_matches(counted, events):
 
 def test_a_query_narrows_every_facet(counted, events):
     for query in ("title:conference", "python OR ruby", "NOT title:conference", 'country:germany -title:"a b"', "zzzzzz"):
-        ids = {hit["id"] for offset in (0, 1000)
-               for hit in counted.search(q=query, limit=1000, offset=offset, sort="title", fields="id")["hits"]}
+        ids = {hit["id"] for offset in range(0, 2000, 400)
+               for hit in counted.search(q=query, limit=400, offset=offset, sort="title", fields="id")["hits"]}
         found = [event for event in events if event["id"] in ids]
         facets = counted.search(q=query, facets="country,category,city", facetLimit=20, limit=0)["facets"]
         assert list(facets) == ["country", "category", "city"]
@@ -111,23 +110,3 @@ def test_weir_search_prints_them(counted, events):
     assert ["facet", "value", "events"] in lines
     assert ["category", *best["value"].split(), str(best["count"])] in lines
     assert [*second["value"].split(), str(second["count"])] in lines
-
-
-def test_counts_are_of_the_generation_of_the_hits(kafka, make_system, engine, events):
-    """Every event has a category, so the counts add up to the total, whatever is written meanwhile."""
-    if not can_count(engine["plugin"]):
-        pytest.skip(f"the plug-in {engine['plugin']} has no facets")
-    system = make_system(kafka.brokers, **engine)
-    system.indexer.start()
-    system.searchd.start()
-    wanted = [event for event in events if event["category"]][:1500]
-    writer = threading.Thread(target=lambda: [produce(kafka, wanted[at:at + 25]) for at in range(0, len(wanted), 25)])
-    system.wait_total(0)
-    writer.start()
-    totals = set()
-    while len(wanted) not in totals:
-        answer = system.search(facets="category", facetLimit=1000, limit=1)
-        assert sum(value["count"] for value in answer["facets"]["category"]) == answer["total"]
-        totals.add(answer["total"])
-    writer.join()
-    assert len(totals) > 3, "nothing was written while it was asked"

@@ -330,6 +330,12 @@ def test_pages_beyond_the_window_of_the_engine(kafka, opensearch, make):
         hits = system.search(sort=sort, offset=9900, limit=1000)["hits"]
         prices = [hit["event"]["price"] for hit in hits]
         assert prices == (list(range(9900, 10500)) if sort == "price" else list(range(599, -1, -1)))
+    for query in ("", "concert"):
+        answer = system.search(q=query, limit=1)
+        assert answer["totalRelation"] in ("eq", "gte") and 10000 <= answer["total"] <= 10500
+        assert answer["totalRelation"] == "gte" or answer["total"] == 10500
+        exact = system.search(q=query, limit=0)
+        assert (exact["total"], exact["totalRelation"]) == (10500, "eq")
 
 
 def test_a_long_query_is_answered(kafka, opensearch, make):

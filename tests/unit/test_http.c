@@ -159,6 +159,19 @@ START_TEST(request_ids_come_back)
 }
 END_TEST
 
+START_TEST(request_ids_do_not_come_again)
+{
+	char made[50][33];
+	for (size_t i = 0; i < 50; i++) {
+		ask("GET / HTTP/1.1\r\n" END);
+		ck_assert_uint_eq(strlen(answer_header(&answer, "X-Request-Id")), 32);
+		memcpy(made[i], answer_header(&answer, "X-Request-Id"), 33);
+		for (size_t j = 0; j < i; j++)
+			ck_assert_str_ne(made[i], made[j]);
+	}
+}
+END_TEST
+
 START_TEST(media_types_are_checked)
 {
 	ask("POST /events HTTP/1.1\r\nContent-Type: Application/JSON; charset=utf-8\r\n"
@@ -385,6 +398,7 @@ int main(void)
 		broken_escapes_are_400,
 		long_targets_and_headers_have_limits,
 		request_ids_come_back,
+		request_ids_do_not_come_again,
 		media_types_are_checked,
 		a_body_announced_too_long_is_413_at_once,
 		a_client_that_sends_all_before_it_reads_sees_its_413,
