@@ -127,7 +127,7 @@ impl Maker {
         let stemmed = field.stems.is_some();
         host.split(value.bytes(), field.language.as_deref(), &mut |word, stem| {
             push_word(&mut self.words, word);
-            if stemmed {
+            if stemmed && stem != word {
                 push_word(&mut self.stems, stem);
             }
         })?;
@@ -135,7 +135,7 @@ impl Maker {
             return Ok(());
         }
         out.add_text(words, &self.words);
-        if let Some(stems) = field.stems {
+        if let Some(stems) = field.stems.filter(|_| !self.stems.is_empty()) {
             out.add_text(stems, &self.stems);
         }
         Ok(())

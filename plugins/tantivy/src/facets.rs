@@ -91,6 +91,9 @@ fn number(values: &mut Values, reader: &SegmentReader, name: &str) -> Outcome<Ve
     Ok(numbers)
 }
 
+/// Is handed documents that match.
+type Counter<'a> = Box<dyn FnMut(&[DocId]) + 'a>;
+
 /// How often each value of one field was met.
 enum Counts {
     Values(Numbered, Vec<u64>),
@@ -112,11 +115,7 @@ impl Counts {
     }
 
     /// Adds up what is found at the documents of a segment.
-    fn counter<'a>(
-        &'a mut self,
-        reader: &SegmentReader,
-        name: &str,
-    ) -> Outcome<Option<Box<dyn FnMut(&[DocId]) + 'a>>> {
+    fn counter<'a>(&'a mut self, reader: &SegmentReader, name: &str) -> Outcome<Option<Counter<'a>>> {
         match self {
             Counts::Values(numbered, counts) => {
                 let Some(column) = reader.fast_fields().bytes(name)? else { return Ok(None) };
@@ -183,11 +182,7 @@ fn each_value(column: &Column<u64>, docs: &[DocId], mut on_value: impl FnMut(u64
     }
 }
 
-fn count_segment(
-    weight: &dyn Weight,
-    reader: &SegmentReader,
-    counters: &mut [Box<dyn FnMut(&[DocId]) + '_>],
-) -> Outcome<()> {
+fn count_segment(weight: &dyn Weight, reader: &SegmentReader, counters: &mut [Counter]) -> Outcome<()> {
     let mut living = Vec::with_capacity(COLLECT_BLOCK_BUFFER_LEN);
     weight.for_each_no_score(reader, &mut |docs| {
         let docs = if reader.has_deletes() {

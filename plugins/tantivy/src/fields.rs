@@ -9,7 +9,7 @@
 //! | | `applied` | a column, of hidden documents only, for expire |
 //! | | `record` | stored: all that fetch, get and search hand back |
 //! | TEXT, KEYWORD | `words<n>` | words as typed, with positions |
-//! | TEXT with a language | `stems<n>` | what their forms come to |
+//! | TEXT with a language | `stems<n>` | what those come to that are not their own stem (forms.rs) |
 //! | TEXT, KEYWORD to sort | `key<n>` | the host's sort key: a column |
 //! | NUMBER, DATE to sort or filter, BOOLEAN to sort or count | `order<n>` | a column of integers in the order of the values |
 //! | KEYWORD to count | `value<n>` | the whole value: a column |
@@ -45,17 +45,6 @@ pub struct FieldPlan {
     pub key: Option<(Field, String)>,
     pub order: Option<(Field, String)>,
     pub value: Option<(Field, String)>,
-}
-
-impl FieldPlan {
-    /// Where the forms of a word are found, and whether they stand there as stems.
-    pub fn forms(&self) -> Option<(Field, bool)> {
-        match (self.stems, self.words) {
-            (Some(stems), _) => Some((stems, true)),
-            (None, Some(words)) => Some((words, false)),
-            (None, None) => None,
-        }
-    }
 }
 
 pub struct Plan {

@@ -106,17 +106,23 @@ impl Files {
         File::open(&self.0.folder)?.sync_all()
     }
 
-    /// Everything that ended so far. What was deleted meanwhile needs no syncing.
+    /// Everything that ended so far.
     pub fn sync_files(&self) -> io::Result<()> {
         loop {
             let Some(path) = locked(&self.0.unsynced).last().cloned() else { return Ok(()) };
-            match File::open(&path) {
-                Ok(file) => file.sync_data()?,
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-            locked(&self.0.unsynced).retain(|unsynced| *unsynced != path);
+            self.sync_file(&path)?;
         }
+    }
+
+    /// What was deleted meanwhile needs no syncing.
+    pub fn sync_file(&self, path: &Path) -> io::Result<()> {
+        match File::open(self.0.folder.join(path)) {
+            Ok(file) => file.sync_data()?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        locked(&self.0.unsynced).retain(|unsynced| *unsynced != path);
+        Ok(())
     }
 
     /// Pages of mapped files count as this process's memory once they were looked at; here they are let go of. They
@@ -156,6 +162,7 @@ impl Files {
 /// Remembers its file when it is whole.
 struct Unsynced {
     file: File,
+    /// In the folder.
     path: PathBuf,
     files: Files,
 }
@@ -198,14 +205,14 @@ impl Directory for Files {
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
         let full = self.0.folder.join(path);
-        let file = OpenOptions::new().write(true).create_new(true).open(&full).map_err(|error| {
+        let file = OpenOptions::new().write(true).create_new(true).open(full).map_err(|error| {
             if error.kind() == ErrorKind::AlreadyExists {
                 OpenWriteError::FileAlreadyExists(path.into())
             } else {
                 OpenWriteError::wrap_io_error(error, path.into())
             }
         })?;
-        Ok(BufWriter::new(Box::new(Unsynced { file, path: full, files: self.clone() })))
+        Ok(BufWriter::new(Box::new(Unsynced { file, path: path.into(), files: self.clone() })))
     }
 
     /// Of meta.json alone.

@@ -186,6 +186,10 @@ fn merge(
     let output = Output::new(files, stop);
     let merging = || -> Outcome<Option<(SegmentId, u32)>> {
         let merged = merge_filtered_segments(&segments, settings, filters, output.clone())?;
+        /* A large file would keep the next sync, and with it the commits, waiting. */
+        if output.written.load(Ordering::Relaxed) > FORGET_BYTES {
+            output.sync()?;
+        }
         Ok(merged.load_metas()?.segments.first().map(|meta| (meta.id(), meta.max_doc())))
     };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(merging))
@@ -216,6 +220,10 @@ impl Output {
             meta: Arc::default(),
             begun: Arc::default(),
         }
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        locked(&self.begun).iter().try_for_each(|path| self.files.sync_file(path))
     }
 
     /// What a merge that failed has left.

@@ -10,7 +10,7 @@ use crate::ffi::WeirPosition;
 use crate::view;
 
 /// Of the layout of fields.rs and document.rs.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 #[derive(Clone, PartialEq)]
 pub struct Position {

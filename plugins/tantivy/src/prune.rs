@@ -22,11 +22,21 @@ use crate::failure::Outcome;
 #[derive(Clone)]
 pub struct Leaf {
     pub term: Term,
+    /// The field of words, which says how long documents are. Leaves that have it and their text in common are forms
+    /// of one word: they count as one.
+    pub words: Field,
     pub boost: f32,
+}
+
+impl Leaf {
+    fn word(&self) -> (Field, &[u8]) {
+        (self.words, self.term.serialized_value_bytes())
+    }
 }
 
 struct Weighed {
     field: Field,
+    words: Field,
     group: usize,
     bm25: Bm25Weight,
     /// By segment.
@@ -45,26 +55,43 @@ impl Words {
         let documents: u64 = readers.iter().map(|reader| u64::from(reader.max_doc())).sum();
         let mut lengths: HashMap<Field, Score> = HashMap::new();
         let mut leaves = Vec::new();
-        for (group, leaf) in
-            groups.iter().enumerate().flat_map(|(group, of)| of.iter().map(move |leaf| (group, leaf)))
-        {
-            let field = leaf.term.field();
-            let (mut found, mut tokens, mut frequency) = (Vec::with_capacity(readers.len()), 0, 0);
-            for reader in readers {
-                let inverted = reader.inverted_index(field)?;
-                let info = inverted.get_term_info(&leaf.term)?;
-                frequency += info.as_ref().map_or(0, |info| u64::from(info.doc_freq));
-                tokens += inverted.total_num_tokens();
-                found.push(info);
+        for (group, of_group) in groups.iter().enumerate() {
+            let mut frequencies: HashMap<(Field, &[u8]), u64> = HashMap::new();
+            let mut found = Vec::new();
+            for leaf in of_group {
+                let infos = term_infos(readers, &leaf.term)?;
+                let frequency: u64 = infos.iter().flatten().map(|info| u64::from(info.doc_freq)).sum();
+                *frequencies.entry(leaf.word()).or_default() += frequency;
+                if frequency > 0 {
+                    found.push((leaf, infos));
+                }
             }
-            if frequency > 0 {
-                let length = *lengths.entry(field).or_insert(tokens as Score / documents as Score);
+            for (leaf, found) in found {
+                let length = match lengths.get(&leaf.words) {
+                    Some(length) => *length,
+                    None => mean_length(readers, leaf.words, documents)?,
+                };
+                lengths.insert(leaf.words, length);
+                let frequency = frequencies[&leaf.word()].min(documents);
                 let bm25 = Bm25Weight::for_one_term_without_explain(frequency, documents, length);
-                leaves.push(Weighed { field, group, bm25: bm25.boost_by(leaf.boost), found });
+                let (field, words) = (leaf.term.field(), leaf.words);
+                leaves.push(Weighed { field, words, group, bm25: bm25.boost_by(leaf.boost), found });
             }
         }
         Ok(Words { leaves, group_count: groups.len() })
     }
+}
+
+fn term_infos(readers: &[SegmentReader], term: &Term) -> Outcome<Vec<Option<TermInfo>>> {
+    readers.iter().map(|reader| Ok(reader.inverted_index(term.field())?.get_term_info(term)?)).collect()
+}
+
+fn mean_length(readers: &[SegmentReader], words: Field, documents: u64) -> Outcome<Score> {
+    let mut tokens = 0;
+    for reader in readers {
+        tokens += reader.inverted_index(words)?.total_num_tokens();
+    }
+    Ok(tokens as Score / documents as Score)
 }
 
 /// Where a word of a field stands in one segment.
@@ -119,7 +146,7 @@ impl<'a> Walk<'a> {
             let inverted = reader.inverted_index(leaf.field)?;
             lists.push(List {
                 postings: inverted.read_postings_from_terminfo(info, IndexRecordOption::WithFreqs)?,
-                norms: reader.get_fieldnorms_reader(leaf.field)?,
+                norms: reader.get_fieldnorms_reader(leaf.words)?,
                 bm25: &leaf.bm25,
                 group: leaf.group,
                 bound: leaf.bm25.max_score(),

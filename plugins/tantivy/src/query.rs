@@ -15,6 +15,7 @@ use tantivy::Term;
 use crate::failure::{fatal, Outcome};
 use crate::ffi::*;
 use crate::fields::{order_of, FieldPlan, Plan};
+use crate::forms::FormsQuery;
 use crate::host::Host;
 use crate::near::NearQuery;
 use crate::prune::Leaf;
@@ -117,6 +118,23 @@ impl Builder<'_> {
         Ok(split)
     }
 
+    /// Where the forms of a word stand: as a word, and as the stem of others.
+    fn forms(
+        &self,
+        field: &FieldPlan,
+        words: Field,
+        word: &str,
+        stem: &str,
+    ) -> Outcome<(Option<Term>, Option<Term>)> {
+        let Some(stems) = field.stems else { return Ok((Some(Term::from_field_text(words, word)), None)) };
+        let is_own_form = word == stem || {
+            let split = self.split(stem.as_bytes(), field.language.as_deref())?;
+            split.words == [stem] && split.stems == [stem]
+        };
+        let as_word = is_own_form.then(|| Term::from_field_text(words, stem));
+        Ok((as_word, Some(Term::from_field_text(stems, stem))))
+    }
+
     fn live(&self) -> AnyQuery {
         let term = self.plan.kind_term(WEIR_KIND_LIVE);
         unscored(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
@@ -143,11 +161,16 @@ impl Builder<'_> {
             let split = self.split(query.text(), field.language.as_deref())?;
             for (index, (word, stem)) in split.words.iter().zip(&split.stems).enumerate() {
                 let is_beginning = query.kind == WEIR_QUERY_PREFIX && index + 1 == count;
-                let made = match (field.forms(), field.words) {
-                    (_, Some(words)) if is_beginning => beginning(words, word),
-                    (Some((stems, true)), _) => term_of(Term::from_field_text(stems, stem)),
-                    (Some((words, false)), _) => term_of(Term::from_field_text(words, word)),
-                    _ => continue,
+                let Some(words) = field.words else { continue };
+                let made = if is_beginning {
+                    beginning(words, word)
+                } else {
+                    match self.forms(field, words, word, stem)? {
+                        (None, Some(as_stem)) => term_of(as_stem),
+                        (Some(as_word), None) => term_of(as_word),
+                        (Some(as_word), Some(as_stem)) => Box::new(FormsQuery::new(as_word, as_stem)),
+                        (None, None) => continue,
+                    }
                 };
                 in_fields[index].push(boosted(made, field.boost));
             }
@@ -161,12 +184,12 @@ impl Builder<'_> {
         let count = self.split(query.text(), None)?.words.len();
         let mut groups: Vec<Vec<Leaf>> = (0..count).map(|_| Vec::new()).collect();
         for field in self.fields(query) {
-            let Some((forms, are_stems)) = field.forms() else { continue };
+            let Some(words) = field.words else { continue };
             let split = self.split(query.text(), field.language.as_deref())?;
-            let words = if are_stems { split.stems } else { split.words };
-            for (group, word) in groups.iter_mut().zip(&words) {
-                let term = Term::from_field_text(forms, word);
-                group.push(Leaf { term, boost: boost * field.boost });
+            for (group, (word, stem)) in groups.iter_mut().zip(split.words.iter().zip(&split.stems)) {
+                let (as_word, as_stem) = self.forms(field, words, word, stem)?;
+                let terms = as_word.into_iter().chain(as_stem);
+                group.extend(terms.map(|term| Leaf { term, words, boost: boost * field.boost }));
             }
         }
         Ok(groups)
