@@ -1,24 +1,59 @@
 /* SPDX-License-Identifier: MIT
- * record.h - what the index says of itself: format, schema, and the places in Kafka's logs up to
- * which it holds everything. Kept as Xapian's metadata, so each commit has its own. */
+ * record.h - a document as the log holds it: everything that its terms and its row are made from,
+ * and its state. */
 #ifndef RECORD_H
 #define RECORD_H
 
-#include "fields.h"
-#include "xapian_c.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* WEIR_FATAL: of another format, schema or program. *is_new: nothing is in it yet. */
-weir_status record_check(struct xapian_database *database, const struct fields *fields,
-			 const char *path, bool *is_new, struct weir_error *error);
-/* Makes a new index ours, and commits. */
-weir_status record_create(struct xapian_database *database, const struct fields *fields,
-			  struct weir_error *error);
+#include "bytes.h"
+#include "weir/backend.h"
 
-/* Writes what is there anyway, so that a commit has something to do. */
-weir_status record_touch(struct xapian_database *database, struct weir_error *error);
-weir_status record_set_position(struct xapian_database *database,
-				const struct weir_position *position, struct weir_error *error);
-weir_status record_positions(struct xapian_database *database, weir_on_position on_position,
-			     void *context, struct weir_error *error);
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Byte order is the machine's: an index does not move between machines of another one.
+ *
+ *   head	struct record_head
+ *   id
+ *   words	for each field that has several: u8 field, u32 bytes, and that many bytes: NUL, a
+ *word, NUL, a word, NUL ... (so a phrase is found as bytes between NULs)
+ *   single	terms that are in no `words`: as `exact`, of fields with one word
+ *   exact	for each keyword or boolean with a term of its own: u8 field, u16 length, the term's
+ *text columns	for each field with a column: u8 field, u64 value keys	full sort keys of TEXT
+ *fields that are longer than 8 bytes: u8 field, u8 length, bytes state */
+struct record_head {
+	uint32_t length; /* of the whole record, head included */
+	uint32_t docid;
+	uint32_t checksum; /* of what follows the head */
+	uint32_t words_length, single_length, exact_length, columns_length, keys_length;
+	int64_t version, applied_at;
+	uint8_t kind; /* 'L' or 'H' */
+	uint8_t id_length;
+	uint8_t reserved[6];
+};
+
+/* A record taken apart; everything points into it. */
+struct record {
+	struct record_head head;
+	const char *id, *words, *single, *exact, *columns, *keys, *state;
+	size_t state_length;
+};
+
+/* False: it is not one, or damaged. is_whole: false, when bytes may end behind `words` already;
+ * then nothing behind is set, and the checksum is not asked. */
+bool record_read(const char *bytes, size_t length, bool is_whole, struct record *record);
+
+/* The words of a field, from its first NUL on; NULL: it has not several. */
+const char *record_words(const struct record *record, size_t field, size_t *length);
+/* The full sort key; NULL: its column is all of it. */
+const char *record_key(const struct record *record, size_t field, size_t *length);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

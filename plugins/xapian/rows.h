@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * rows.h - what is known of each docid, in columns: the file `rows`.
+ *
+ * A chunk is CHUNK_DOCIDS docids; chunk k begins with docid k * CHUNK_DOCIDS + 1. In the file a
+ * chunk's columns stand one after the other, so a column is read in runs. The writer writes with
+ * pwrite; a reader maps the file, EXTENT_CHUNKS chunks at a time, and never unmaps before
+ * rows_close, so pointers into it stay good.
+ *
+ * Concurrency: rows_map (a reader growing the map) by one thread at a time; rows_find_* by any. */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fields.h"
+#include "weir/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CHUNK_DOCIDS 4096U
+#define EXTENT_CHUNKS 64U
+
+/* Bit 63 of a location. */
+#define LOCATION_HIDDEN (UINT64_C(1) << 63)
+
+enum { COLUMN_LOCATION, COLUMN_HASH, COLUMN_BORN, COLUMN_DEAD, COLUMN_FIELDS };
+
+/* How a field is kept: its column holds 0 where the document has no value. */
+enum column_kind {
+	COLUMN_NONE,
+	COLUMN_ORDER,	/* u64: order_of_number or order_of_integer, at least 1 */
+	COLUMN_ORDINAL, /* u32: the value's number among its field's names, plus 1 */
+	COLUMN_PREFIX,	/* u64: first 8 bytes of the sort key, big endian; 1: it is empty */
+};
+
+struct rows_layout {
+	enum column_kind *kinds; /* by field */
+	size_t *places;		 /* by column (COLUMN_FIELDS + field): offset in a chunk */
+	size_t field_count;
+	size_t chunk_bytes;
+};
+
+weir_status rows_layout_init(struct rows_layout *layout, const struct fields *fields,
+			     struct weir_error *error);
+void rows_layout_finish(struct rows_layout *layout);
+
+/* A reader's view. */
+struct rows {
+	const struct rows_layout *layout; /* borrowed */
+	int file;
+	const char **extents; /* fixed capacity; an entry is set once, with release */
+	size_t extent_capacity;
+	uint32_t limit; /* docids below it are mapped */
+};
+
+weir_status rows_open(struct rows *rows, const char *folder, const struct rows_layout *layout,
+		      struct weir_error *error);
+void rows_close(struct rows *rows);
+/* Makes docids below limit readable. */
+weir_status rows_map(struct rows *rows, uint32_t limit, struct weir_error *error);
+
+/* The column's values of the chunk that has the docid, at the docid's own place. */
+static inline const char *rows_at(const struct rows *rows, size_t column, uint32_t docid,
+				  size_t width)
+{
+	uint32_t index = docid - 1, chunk = index / CHUNK_DOCIDS;
+	const char *extent =
+		__atomic_load_n(&rows->extents[chunk / EXTENT_CHUNKS], __ATOMIC_ACQUIRE);
+	return extent + (size_t)(chunk % EXTENT_CHUNKS) * rows->layout->chunk_bytes +
+	       rows->layout->places[column] + (size_t)(index % CHUNK_DOCIDS) * width;
+}
+static inline uint32_t rows_u32(const struct rows *rows, size_t column, uint32_t docid)
+{
+	return __atomic_load_n((const uint32_t *)(const void *)rows_at(rows, column, docid, 4),
+			       __ATOMIC_ACQUIRE);
+}
+static inline uint64_t rows_u64(const struct rows *rows, size_t column, uint32_t docid)
+{
+	return __atomic_load_n((const uint64_t *)(const void *)rows_at(rows, column, docid, 8),
+			       __ATOMIC_ACQUIRE);
+}
+/* Whether the docid's document is there at the generation. Hidden ones are. */
+static inline bool rows_visible(const struct rows *rows, uint32_t docid, uint32_t generation)
+{
+	if (docid == 0 || docid >= rows->limit)
+		return false;
+	uint32_t born = rows_u32(rows, COLUMN_BORN, docid);
+	if (born == 0 || born > generation)
+		return false;
+	uint32_t dead = rows_u32(rows, COLUMN_DEAD, docid);
+	return dead == 0 || dead > generation;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
