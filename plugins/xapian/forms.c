@@ -42,7 +42,7 @@ void forms_forget(struct forms *forms)
 	forget_seen(forms);
 }
 
-static uint32_t hash_bytes(uint32_t hash, const char *bytes, size_t length)
+static uint32_t hash_word(uint32_t hash, const char *bytes, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		hash = (hash ^ (unsigned char)bytes[i]) * 16777619U;
@@ -53,8 +53,7 @@ static uint32_t hash_bytes(uint32_t hash, const char *bytes, size_t length)
 static bool was_seen(struct forms *forms, const char *language, const char *word, size_t length)
 {
 	size_t language_length = strlen(language), whole = language_length + length;
-	uint32_t hash =
-		hash_bytes(hash_bytes(2166136261U, language, language_length), word, length);
+	uint32_t hash = hash_word(hash_word(2166136261U, language, language_length), word, length);
 	if (forms->seen == NULL)
 		forms->seen = calloc(SEEN_SLOTS, sizeof(*forms->seen));
 	if (forms->seen == NULL)

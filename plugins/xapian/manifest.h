@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "bytes.h"
+#include "file.h"
 #include "weir/backend.h"
 
 #ifdef __cplusplus
@@ -37,35 +38,57 @@ struct manifest {
 	bool is_clean;
 	/* Everything up to here does not need the log's blocks any more. */
 	uint32_t checkpoint;
-	uint64_t log_place, names_length;
+	uint64_t log_place, log_checksum; /* where the next block goes, and checksum of the last */
+	uint64_t names_length;
 	struct segment *segments; /* by first_chunk */
 	size_t segment_count, segment_capacity;
 	struct bytes positions; /* at the checkpoint, as a block has them */
 };
 
 void manifest_finish(struct manifest *manifest);
-/* WEIR_RETRY: there is none. WEIR_FATAL: damaged, of another version, or another's. */
+/* False: no memory. Keeps them in order. */
+bool manifest_add(struct manifest *manifest, const struct segment *segment);
+/* WEIR_RETRY: there is none. WEIR_FATAL: damaged, or of another format. Of which schema it is, and
+ * whether it can be trusted, manifest_check says. */
 weir_status manifest_read(struct manifest *manifest, const char *folder, struct weir_error *error);
 /* Beside, synced, renamed, and the folder synced. */
 weir_status manifest_write(const struct manifest *manifest, const char *folder,
 			   struct weir_error *error);
 
+/* WEIR_FATAL: it was built for another schema. */
+weir_status manifest_check(const struct manifest *manifest, const char *folder,
+			   const char *collection, const char *fingerprint,
+			   struct weir_error *error);
+
+/* Of the machine's run; the same until it starts again. "": it cannot be told. */
+void boot_id_read(char out[37]);
+/* A new index's. */
+weir_status uuid_make(char out[33], struct weir_error *error);
+
+/* The newest commit, in the file `head`: two slots, written in turn. */
 struct head {
+	uint64_t sequence; /* of the writing; growing by one */
 	uint32_t commit;
 	uint32_t oldest_readable; /* sessions of an older commit may miss documents */
 	uint32_t docid_limit;	  /* all docids are below */
-	uint64_t block, log_end;  /* places */
+	uint32_t reserved;
+	uint64_t block, log_end; /* places; block 0: there is none yet */
 	uint64_t live, hidden;
 	uint64_t manifest, names_length;
 };
+#define HEAD_NAME "head"
+#define HEAD_SLOT_BYTES 512
 
 /* WEIR_RETRY: there is none. */
-weir_status head_read(int file, struct head *head, struct weir_error *error);
-weir_status head_write(int file, const struct head *head, struct weir_error *error);
+weir_status head_read(const struct file *file, struct head *head, struct weir_error *error);
+weir_status head_write(const struct file *file, const struct head *head, struct weir_error *error);
 
-/* Calls on_position for each of what a block or manifest has. */
+/* Calls on_position for each of what a block or manifest has. WEIR_FATAL: damaged. */
 weir_status positions_each(const char *bytes, size_t length, weir_on_position on_position,
 			   void *context, struct weir_error *error);
+/* Puts it in place of the one of the same cluster, topic and partition. False: no memory, and
+ * nothing changed. */
+bool positions_set(struct bytes *positions, const struct weir_position *position);
 
 #ifdef __cplusplus
 }

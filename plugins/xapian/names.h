@@ -29,8 +29,11 @@ void names_destroy(struct names *names);
 /* Takes in the file up to length (which head and manifest tell). WEIR_FATAL: damaged. */
 weir_status names_read(struct names *names, uint64_t length, struct weir_error *error);
 
-/* Writer. What was added is in memory at once, and in the file after names_write; names_forget
- * drops what was not written. The numbers of what was dropped are given again. */
+/* Writer. What was added is in memory at once, and in the file after names_write; then either
+ * names_keep or names_forget, which drops it. The numbers of what was dropped are given again. */
+
+/* For writing: makes the file, and takes it in up to length. */
+weir_status names_begin(struct names *names, uint64_t length, struct weir_error *error);
 weir_status names_add_value(struct names *names, size_t field, const char *value, size_t length,
 			    uint32_t *ordinal, struct weir_error *error);
 weir_status names_add_form(struct names *names, const char *language, const char *stem,
@@ -42,8 +45,9 @@ const struct bytes *names_pending(const struct names *names);
 weir_status names_add_pending(struct names *names, const char *bytes, size_t length,
 			      struct weir_error *error);
 weir_status names_write(struct names *names, struct weir_error *error);
+void names_keep(struct names *names);
 void names_forget(struct names *names);
-uint64_t names_length(const struct names *names); /* of the file */
+uint64_t names_length(const struct names *names); /* of the file, without what is pending */
 weir_status names_sync(struct names *names, struct weir_error *error);
 
 /* False: there is none. */

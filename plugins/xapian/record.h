@@ -19,22 +19,26 @@ extern "C" {
  *
  *   head	struct record_head
  *   id
- *   words	for each field that has several: u8 field, u32 bytes, and that many bytes: NUL, a
- *word, NUL, a word, NUL ... (so a phrase is found as bytes between NULs)
- *   single	terms that are in no `words`: as `exact`, of fields with one word
- *   exact	for each keyword or boolean with a term of its own: u8 field, u16 length, the term's
- *text columns	for each field with a column: u8 field, u64 value keys	full sort keys of TEXT
- *fields that are longer than 8 bytes: u8 field, u8 length, bytes state */
+ *   words	for each field that has several: u8 field, u32 bytes, and that many bytes:
+ *		NUL, a word, NUL, a word, NUL ... (so a phrase is found as bytes between NULs)
+ *   single	as `exact`, the word of a field that has one
+ *   exact	for each keyword or boolean with a term of its own: u8 field, u16 length, what the
+ *		term has behind its prefix
+ *   columns	for each field with a value in its column: u8 field, u64 value
+ *   keys	full sort keys of TEXT fields that are longer than 8 bytes: u8 field, u8 length,
+ *bytes state */
 struct record_head {
 	uint32_t length; /* of the whole record, head included */
 	uint32_t docid;
-	uint32_t checksum; /* of what follows the head */
+	uint32_t checksum; /* of all the rest */
 	uint32_t words_length, single_length, exact_length, columns_length, keys_length;
 	int64_t version, applied_at;
 	uint8_t kind; /* 'L' or 'H' */
 	uint8_t id_length;
 	uint8_t reserved[6];
 };
+#define RECORD_LIVE 'L'
+#define RECORD_HIDDEN 'H'
 
 /* A record taken apart; everything points into it. */
 struct record {
@@ -47,10 +51,21 @@ struct record {
  * then nothing behind is set, and the checksum is not asked. */
 bool record_read(const char *bytes, size_t length, bool is_whole, struct record *record);
 
+/* The checksum of a whole record; what it has as one does not count. */
+uint32_t record_checksum(const char *bytes, size_t length);
+
 /* The words of a field, from its first NUL on; NULL: it has not several. */
 const char *record_words(const struct record *record, size_t field, size_t *length);
 /* The full sort key; NULL: its column is all of it. */
 const char *record_key(const struct record *record, size_t field, size_t *length);
+
+/* Walks: *at is the offset in the part, 0 at first; false: there is no more. */
+bool record_next_words(const struct record *record, size_t *at, size_t *field, const char **words,
+		       size_t *length);
+/* part: record->single or ->exact, and its length. */
+bool record_next_term(const char *part, size_t part_length, size_t *at, size_t *field,
+		      const char **text, size_t *length);
+bool record_next_column(const struct record *record, size_t *at, size_t *field, uint64_t *value);
 
 #ifdef __cplusplus
 }

@@ -15,14 +15,22 @@
 #include <stdint.h>
 
 #include "fields.h"
+#include "file.h"
 #include "weir/backend.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/* Tests have smaller ones. EXTENT_CHUNKS: a multiple of 64, so that an extent is of whole pages. */
+#ifndef CHUNK_DOCIDS
 #define CHUNK_DOCIDS 4096U
+#endif
+#ifndef EXTENT_CHUNKS
 #define EXTENT_CHUNKS 64U
+#endif
+/* Docids are below 2^32. */
+#define EXTENT_CAPACITY (UINT32_MAX / CHUNK_DOCIDS / EXTENT_CHUNKS + 1)
 
 /* Bit 63 of a location. */
 #define LOCATION_HIDDEN (UINT64_C(1) << 63)
@@ -47,19 +55,31 @@ struct rows_layout {
 weir_status rows_layout_init(struct rows_layout *layout, const struct fields *fields,
 			     struct weir_error *error);
 void rows_layout_finish(struct rows_layout *layout);
+size_t rows_width(const struct rows_layout *layout, size_t column); /* bytes of a value */
 
-/* A reader's view. */
+/* What is mapped may be read as long as it is open. */
 struct rows {
 	const struct rows_layout *layout; /* borrowed */
-	int file;
-	const char **extents; /* fixed capacity; an entry is set once, with release */
-	size_t extent_capacity;
-	uint32_t limit; /* docids below it are mapped */
+	struct file file;
+	const char **extents; /* EXTENT_CAPACITY; an entry is set once, with release */
+	uint32_t limit;	      /* docids below it are mapped; grows */
 };
 
 weir_status rows_open(struct rows *rows, const char *folder, const struct rows_layout *layout,
 		      struct weir_error *error);
-void rows_close(struct rows *rows);
+/* The same for writing: the file is made when it is not there. */
+weir_status rows_create(struct rows *rows, const char *folder, const struct rows_layout *layout,
+			struct weir_error *error);
+void rows_close(struct rows *rows); /* also one of zeros */
+
+/* Writer. The chunk is there, with room on the disk, and empty if is_clear. */
+weir_status rows_reserve(struct rows *rows, uint32_t chunk, bool is_clear,
+			 struct weir_error *error);
+/* count values of a column from the docid on, all in one chunk. */
+weir_status rows_write(struct rows *rows, size_t column, uint32_t docid, const void *values,
+		       size_t count, struct weir_error *error);
+weir_status rows_sync(struct rows *rows, struct weir_error *error);
+
 /* Makes docids below limit readable. */
 weir_status rows_map(struct rows *rows, uint32_t limit, struct weir_error *error);
 
@@ -86,7 +106,7 @@ static inline uint64_t rows_u64(const struct rows *rows, size_t column, uint32_t
 /* Whether the docid's document is there at the generation. Hidden ones are. */
 static inline bool rows_visible(const struct rows *rows, uint32_t docid, uint32_t generation)
 {
-	if (docid == 0 || docid >= rows->limit)
+	if (docid == 0 || docid >= __atomic_load_n(&rows->limit, __ATOMIC_ACQUIRE))
 		return false;
 	uint32_t born = rows_u32(rows, COLUMN_BORN, docid);
 	if (born == 0 || born > generation)

@@ -6,7 +6,7 @@
 #include "folder.h"
 #include "instance.h"
 #include "query.h"
-#include "record.h"
+#include "legacy.h"
 
 struct weir_session {
 	const struct weir_instance *instance;

@@ -8,7 +8,7 @@
 #include "error.h"
 #include "folder.h"
 #include "instance.h"
-#include "record.h"
+#include "legacy.h"
 
 #define HIDDEN_BLOCKS 6 /* that removing a hidden document changes at worst */
 
