@@ -32,7 +32,7 @@ static enum column_kind kind_of(const struct field *field)
 
 size_t rows_width(const struct rows_layout *layout, size_t column)
 {
-	if (column == COLUMN_BORN || column == COLUMN_DEAD)
+	if (column == COLUMN_BORN || column == COLUMN_DEAD || column == COLUMN_WORDS)
 		return sizeof(uint32_t);
 	if (column < COLUMN_FIELDS)
 		return sizeof(uint64_t);

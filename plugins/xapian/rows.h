@@ -35,7 +35,8 @@ extern "C" {
 /* Bit 63 of a location. */
 #define LOCATION_HIDDEN (UINT64_C(1) << 63)
 
-enum { COLUMN_LOCATION, COLUMN_HASH, COLUMN_BORN, COLUMN_DEAD, COLUMN_FIELDS };
+/* COLUMN_WORDS: how many words the document has, in all fields. */
+enum { COLUMN_LOCATION, COLUMN_HASH, COLUMN_BORN, COLUMN_DEAD, COLUMN_WORDS, COLUMN_FIELDS };
 
 /* How a field is kept: its column holds 0 where the document has no value. */
 enum column_kind {

@@ -5,8 +5,8 @@
 #include "error.h"
 #include "folder.h"
 #include "instance.h"
-#include "query.h"
 #include "legacy.h"
+#include "query.h"
 
 struct weir_session {
 	const struct weir_instance *instance;
