@@ -288,6 +288,31 @@ EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 	return sum;
 }
 
+static ssize_t pwritev_noted(int fd, const struct iovec *parts, int count, off_t position)
+{
+	ssize_t sum = 0;
+	for (int i = 0; i < count; i++) {
+		ssize_t written =
+			pwrite_noted(fd, parts[i].iov_base, parts[i].iov_len, position + sum);
+		if (written < 0)
+			return sum > 0 ? sum : written;
+		sum += written;
+		if ((size_t)written < parts[i].iov_len)
+			break;
+	}
+	return sum;
+}
+
+EXPORT ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t position)
+{
+	return pwritev_noted(fd, parts, count, position);
+}
+
+EXPORT ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t position)
+{
+	return pwritev_noted(fd, parts, count, position);
+}
+
 EXPORT ssize_t send(int fd, const void *data, size_t length, int flags)
 {
 	note_answer(fd, data, length);

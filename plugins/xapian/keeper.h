@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ * keeper.h - what is done to segments in the background: syncing the filled ones and merging the
+ * sealed ones. It changes no manifest: what was done is handed back to the caller's thread. */
+#ifndef KEEPER_H
+#define KEEPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef MERGE_FAN_IN
+#define MERGE_FAN_IN 8 /* segments that become one */
+#endif
+#define KEEPER_TASK_SEGMENTS 64
+#define KEEPER_TASK_FILES 8
+
+enum keeper_kind {
+	KEEPER_SEAL,  /* syncs the segments and the files */
+	KEEPER_MERGE, /* writes and syncs the segment output, of the others */
+};
+
+struct keeper_task {
+	enum keeper_kind kind;
+	bool is_large; /* MERGE: not to be in the way of smaller ones */
+	uint32_t segments[KEEPER_TASK_SEGMENTS];
+	size_t segment_count;
+	uint32_t output;
+	int files[KEEPER_TASK_FILES]; /* SEAL: descriptors to sync besides */
+	size_t file_count;	      /* they are closed when it is done, or forgotten */
+	/* When it is done. */
+	weir_status status;
+	struct weir_error error;
+};
+
+struct keeper;
+
+/* Starts the threads, at a lower priority than the caller's. */
+weir_status keeper_create(const char *folder, struct keeper **keeper, struct weir_error *error);
+/* Forgets what was not begun and waits for what was: at most one merge for each thread. Takes
+ * NULL. */
+void keeper_destroy(struct keeper *keeper);
+
+/* Copies the task, and its descriptors are the keeper's. WEIR_RETRY: no memory; they are closed. */
+weir_status keeper_submit(struct keeper *keeper, const struct keeper_task *task,
+			  struct weir_error *error);
+/* One that was done, or failed; false: none. */
+bool keeper_take(struct keeper *keeper, struct keeper_task *done);
+/* How many were submitted and not taken. */
+size_t keeper_pending(const struct keeper *keeper);
+/* Until one can be taken, or about so many milliseconds have passed. */
+void keeper_wait(struct keeper *keeper, unsigned milliseconds);
+
+#define SEGMENT_NAME_SIZE 24
+/* The name of a segment's folder, in the index's. */
+void segment_name(uint32_t number, char out[SEGMENT_NAME_SIZE]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
