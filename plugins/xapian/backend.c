@@ -5,14 +5,13 @@
 
 #include "error.h"
 #include "instance.h"
+#include "store.h"
 
 static void instance_close(weir_instance *instance)
 {
 	if (instance == NULL)
 		return;
-	xapian_close(instance->database);
-	index_builder_finish(&instance->builder);
-	bytes_finish(&instance->term);
+	store_close(instance->store);
 	fields_finish(&instance->fields);
 	free(instance->path);
 	free(instance);
@@ -71,9 +70,11 @@ static struct weir_operations operations = {
 	.fetch = writer_fetch,
 	.apply = writer_apply,
 	.commit = writer_commit,
+	.sync = writer_sync,
 	.abandon = writer_abandon,
 	.positions = writer_positions,
 	.expire = writer_expire,
+	.maintain = writer_maintain,
 	.stats = writer_stats,
 	.session_open = session_open,
 	.session_close = session_close,
@@ -87,5 +88,6 @@ static struct weir_operations operations = {
 
 WEIR_BACKEND("xapian", "0.1.0", "GPL-2.0-or-later",
 	     "Xapian: an embedded index in a folder, for one machine", WEIR_THREADS_PER_SESSION,
-	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SEARCH | WEIR_CAN_SCAN_STATES, parameters,
-	     operations)
+	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SYNC | WEIR_CAN_MAINTAIN | WEIR_CAN_SEARCH |
+		     WEIR_CAN_SCAN_STATES,
+	     parameters, operations)

@@ -1,35 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "disk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "error.h"
 
-#define BLOCK_BYTES 8192 /* Xapian's default; it never changes one in place */
-#define SPARE_BYTES (1U << 20)
+#define SPARE_BYTES (2U << 20)
+#define DOCUMENT_BYTES 1024 /* of its row and its record, and of short terms */
+#define WORDS_SHARE 6	    /* a text stands in the record, and its terms in blocks half full */
 #define MEBIBYTE (1024.0 * 1024.0)
 
-uint64_t disk_index_bytes(const char *path)
-{
-	uint64_t sum = 0;
-	DIR *folder = opendir(path);
-	if (folder == NULL)
-		return 0;
-	for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-		struct stat status;
-		if (fstatat(dirfd(folder), entry->d_name, &status, 0) == 0 &&
-		    S_ISREG(status.st_mode))
-			sum += (uint64_t)status.st_size;
-	}
-	closedir(folder);
-	return sum;
-}
-
-weir_status disk_check(const char *path, const struct disk_pending *pending,
+weir_status disk_check(const char *path, const struct disk_pending *pending, uint64_t fresh,
 		       struct weir_error *error)
 {
 	struct statvfs system;
@@ -37,15 +20,9 @@ weir_status disk_check(const char *path, const struct disk_pending *pending,
 		return error_set(error, WEIR_RETRY, "xapian: cannot see the disk at %s (%s)", path,
 				 strerror(errno));
 	uint64_t room = (uint64_t)system.f_bavail * system.f_frsize;
-	/* At worst each changed block is written anew, and a block in a hundred above them. */
-	uint64_t changed = pending->blocks * BLOCK_BYTES;
-	uint64_t most = pending->bytes * 2 + SPARE_BYTES;
-	if (room >= changed + changed / 64 + most)
-		return WEIR_OK;
-	uint64_t index = disk_index_bytes(path);
-	if (index < changed)
-		changed = index;
-	uint64_t need = changed + changed / 64 + most;
+	/* At worst each block of a fresh segment is written anew. */
+	uint64_t need = SPARE_BYTES + fresh + pending->bytes + pending->words * WORDS_SHARE +
+			pending->documents * DOCUMENT_BYTES;
 	if (room >= need)
 		return WEIR_OK;
 	return error_set(error, WEIR_RETRY,

@@ -77,7 +77,7 @@ bool field_has_slot(const struct field *field)
 
 bool term_append(struct bytes *out, char kind, size_t field, const char *text, size_t length)
 {
-	char prefix[TERM_PREFIX_LENGTH] = {kind, (char)(field + 0x21)};
+	char prefix[TERM_PREFIX_LENGTH] = {kind, (char)(field + TERM_FIELD_FIRST)};
 	return bytes_append(out, prefix, sizeof(prefix)) && bytes_append(out, text, length);
 }
 

@@ -23,8 +23,9 @@
 #define TERM_ID 'Q'
 #define TERM_WORD 'W'
 #define TERM_EXACT 'E'
-#define TERM_PREFIX_LENGTH 2 /* kind and field */
-#define FIELD_LIMIT 200	     /* a field's number is one byte of a term, and not NUL */
+#define TERM_PREFIX_LENGTH 2  /* kind and field */
+#define TERM_FIELD_FIRST 0x21 /* the byte of field 0 */
+#define FIELD_LIMIT 200	      /* a field's number is one byte of a term, and not NUL */
 
 #define SLOT_ID 0
 #define SLOT_APPLIED_AT 1

@@ -5,24 +5,16 @@
 
 #include <stdbool.h>
 
-#include "disk.h"
 #include "fields.h"
-#include "index.h"
 #include "xapian_c.h"
+
+struct store;
 
 struct weir_instance {
 	char *path;
 	const struct weir_host *host;
 	struct fields fields;
-	/* Of a writer only; a reader's sessions have each their own. */
-	struct xapian_database *database;
-	struct index_builder builder;
-	struct disk_pending pending;
-	/* What did not fit the last time. Until it does nothing smaller is tried: an empty commit
-	 * that passes would say that the documents are at fault. */
-	struct disk_pending starved;
-	bool doubtful; /* something failed since the last commit: an empty one has to write, too */
-	struct bytes term; /* scratch */
+	struct store *store; /* of a writer only */
 };
 
 /* writer.c */
@@ -35,6 +27,8 @@ weir_status writer_apply(weir_instance *instance, const struct weir_document *co
 			 struct weir_error *error);
 weir_status writer_commit(weir_instance *instance, const struct weir_position *const *positions,
 			  size_t count, struct weir_error *error);
+weir_status writer_sync(weir_instance *instance, struct weir_error *error);
+weir_status writer_maintain(weir_instance *instance, uint32_t budget_ms, struct weir_error *error);
 weir_status writer_abandon(weir_instance *instance, struct weir_error *error);
 weir_status writer_positions(weir_instance *instance, weir_on_position on_position, void *context,
 			     struct weir_error *error);

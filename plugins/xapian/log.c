@@ -36,10 +36,9 @@ struct log {
 	struct log_file *files;
 	size_t file_count, file_capacity;
 	/* Of a writer. */
-	uint64_t end, end_before; /* where the next block goes, and went before the last */
-	uint64_t previous, previous_before;
-	uint32_t unsynced; /* the first file that may have something; 0: none has */
-	bool has_new_file; /* since the folder was synced */
+	uint64_t end, previous; /* where the next block goes, and checksum of the last */
+	uint32_t unsynced;	/* the first file that may have something; 0: none has */
+	bool has_new_file;	/* since the folder was synced */
 	bool is_broken;
 };
 
@@ -223,6 +222,12 @@ weir_status log_remove(struct log *log, uint32_t file, struct weir_error *error)
 	return remove_file(log, file, &was_there, error);
 }
 
+void log_mark_unsynced(struct log *log, uint32_t file)
+{
+	if (log->unsynced == 0 || log->unsynced > file)
+		log->unsynced = file;
+}
+
 weir_status log_begin(struct log *log, uint64_t place, uint64_t previous, struct weir_error *error)
 {
 	struct file file;
@@ -240,9 +245,9 @@ weir_status log_begin(struct log *log, uint64_t place, uint64_t previous, struct
 		status = remove_file(log, later, &was_there, error);
 	if (status != WEIR_OK)
 		return status;
-	log->end = log->end_before = place;
-	log->previous = log->previous_before = previous;
-	log->unsynced = number;
+	log->end = place;
+	log->previous = previous;
+	log_mark_unsynced(log, number);
 	log->has_new_file = true;
 	log->is_broken = false;
 	return WEIR_OK;
@@ -251,6 +256,12 @@ weir_status log_begin(struct log *log, uint64_t place, uint64_t previous, struct
 uint64_t log_end(const struct log *log)
 {
 	return log->end;
+}
+
+uint64_t log_next_place(const struct log *log)
+{
+	bool is_full = place_offset(log->end) >= LOG_FILE_BYTES;
+	return is_full ? place_of(place_file(log->end) + 1, 0) : log->end;
 }
 
 uint64_t log_checksum(const struct log *log)
@@ -330,10 +341,7 @@ weir_status log_append(struct log *log, struct block *block, uint64_t *place,
 	if (block->record_parts > RECORD_PARTS)
 		return error_set(error, WEIR_FATAL, "xapian: a block of too many parts");
 	fill_in(log, block);
-	uint64_t at = log->end;
-	bool is_new = place_offset(at) >= LOG_FILE_BYTES;
-	if (is_new)
-		at = place_of(place_file(at) + 1, 0);
+	uint64_t at = log_next_place(log);
 	if (place_file(at) >= 1U << (63 - LOG_OFFSET_BITS))
 		return error_set(
 			error, WEIR_FATAL,
@@ -343,28 +351,18 @@ weir_status log_append(struct log *log, struct block *block, uint64_t *place,
 	weir_status status = get_file(log, place_file(at), true, &file, error);
 	if (status != WEIR_OK)
 		return status;
+	log->has_new_file |= at != log->end;
 	log->end = at;
-	log->has_new_file |= is_new;
-	if (log->unsynced == 0)
-		log->unsynced = place_file(at);
+	log_mark_unsynced(log, place_file(at));
 	status = write_block(&file, place_offset(at), block, error);
 	if (status != WEIR_OK) {
 		(void)cut_back(log, &second);
 		return status;
 	}
-	log->end_before = at;
-	log->previous_before = log->previous;
 	log->end = at + block_length(&block->head);
 	log->previous = block->head.checksum;
 	*place = at;
 	return WEIR_OK;
-}
-
-weir_status log_take_back(struct log *log, struct weir_error *error)
-{
-	log->end = log->end_before;
-	log->previous = log->previous_before;
-	return cut_back(log, error);
 }
 
 weir_status log_sync(struct log *log, struct weir_error *error)

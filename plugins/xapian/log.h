@@ -80,8 +80,11 @@ weir_status log_positions(struct log *log, uint64_t place, struct bytes *out,
 /* Makes sure that the next block goes to the place, and nothing is behind it. 0: to a new log's
  * beginning. previous: checksum of the block before. */
 weir_status log_begin(struct log *log, uint64_t place, uint64_t previous, struct weir_error *error);
-/* The place behind the last block. */
+/* The file, and those behind it, may have what is not synced. */
+void log_mark_unsynced(struct log *log, uint32_t file);
+/* The place behind the last block, and where the next one will be. */
 uint64_t log_end(const struct log *log);
+uint64_t log_next_place(const struct log *log);
 
 /* A block to be. records: parts that stand one behind the other. */
 struct block {
@@ -95,8 +98,6 @@ struct block {
  * log_begin has mended it. */
 weir_status log_append(struct log *log, struct block *block, uint64_t *place,
 		       struct weir_error *error);
-/* Takes the last block back. */
-weir_status log_take_back(struct log *log, struct weir_error *error);
 /* What was appended outlasts a power loss. */
 weir_status log_sync(struct log *log, struct weir_error *error);
 

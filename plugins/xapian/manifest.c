@@ -148,7 +148,7 @@ static bool read_positions(struct lines *lines, struct bytes *positions)
 
 static bool read_lines(struct lines *lines, struct manifest *manifest)
 {
-	uint64_t clean = 0, checkpoint = 0, segments = 0;
+	uint64_t clean = 0, checkpoint = 0, next = 0, limit = 0, segments = 0;
 	bool good =
 		read_number(lines, "number", UINT64_MAX, &manifest->number) &&
 		read_text(lines, "uuid", manifest->uuid, sizeof(manifest->uuid)) &&
@@ -156,14 +156,21 @@ static bool read_lines(struct lines *lines, struct manifest *manifest)
 		read_text(lines, "boot", manifest->boot_id, sizeof(manifest->boot_id)) &&
 		read_number(lines, "clean", 1, &clean) &&
 		read_number(lines, "checkpoint", UINT32_MAX, &checkpoint) &&
+		read_number(lines, "block", UINT64_MAX, &manifest->block) &&
 		read_number(lines, "log", UINT64_MAX, &manifest->log_place) &&
-		read_number(lines, "block", UINT64_MAX, &manifest->log_checksum) &&
+		read_number(lines, "chain", UINT64_MAX, &manifest->log_checksum) &&
 		read_number(lines, "names", UINT64_MAX, &manifest->names_length) &&
+		read_number(lines, "live", UINT64_MAX, &manifest->live) &&
+		read_number(lines, "hidden", UINT64_MAX, &manifest->hidden) &&
+		read_number(lines, "docids", UINT32_MAX, &limit) &&
+		read_number(lines, "next", UINT32_MAX, &next) &&
 		read_number(lines, "segments", UINT32_MAX, &segments);
 	for (uint64_t i = 0; i < segments && good; i++)
 		good = read_segment(lines, manifest);
 	manifest->is_clean = clean != 0;
 	manifest->checkpoint = (uint32_t)checkpoint;
+	manifest->next_segment = (uint32_t)next;
+	manifest->docid_limit = (uint32_t)limit;
 	return good && read_positions(lines, &manifest->positions);
 }
 
@@ -280,15 +287,17 @@ static bool print_positions(struct bytes *out, const struct bytes *positions)
 
 static bool print_all(struct bytes *out, const struct manifest *manifest)
 {
-	bool good =
-		print(out, "format %d\nnumber %" PRIu64 "\nuuid %s\n", MANIFEST_FORMAT,
-		      manifest->number, manifest->uuid) &&
-		print(out, "schema %s\n", manifest->fingerprint) &&
-		print(out, "boot %s\nclean %d\ncheckpoint %" PRIu32 "\n", manifest->boot_id,
-		      manifest->is_clean, manifest->checkpoint) &&
-		print(out, "log %" PRIu64 "\nblock %" PRIu64 "\nnames %" PRIu64 "\nsegments %zu\n",
-		      manifest->log_place, manifest->log_checksum, manifest->names_length,
-		      manifest->segment_count);
+	bool good = print(out, "format %d\nnumber %" PRIu64 "\nuuid %s\n", MANIFEST_FORMAT,
+			  manifest->number, manifest->uuid) &&
+		    print(out, "schema %s\n", manifest->fingerprint) &&
+		    print(out, "boot %s\nclean %d\ncheckpoint %" PRIu32 "\n", manifest->boot_id,
+			  manifest->is_clean, manifest->checkpoint) &&
+		    print(out, "block %" PRIu64 "\nlog %" PRIu64 "\nchain %" PRIu64 "\n",
+			  manifest->block, manifest->log_place, manifest->log_checksum) &&
+		    print(out, "names %" PRIu64 "\nlive %" PRIu64 "\nhidden %" PRIu64 "\n",
+			  manifest->names_length, manifest->live, manifest->hidden) &&
+		    print(out, "docids %" PRIu32 "\nnext %" PRIu32 "\nsegments %zu\n",
+			  manifest->docid_limit, manifest->next_segment, manifest->segment_count);
 	for (size_t i = 0; i < manifest->segment_count && good; i++) {
 		const struct segment *segment = &manifest->segments[i];
 		good = print(out, "segment %" PRIu32 " %s %" PRIu32 " %" PRIu32 "\n",

@@ -38,8 +38,11 @@ struct manifest {
 	bool is_clean;
 	/* Everything up to here does not need the log's blocks any more. */
 	uint32_t checkpoint;
+	uint64_t block;			  /* place of the last block; 0: there is none */
 	uint64_t log_place, log_checksum; /* where the next block goes, and checksum of the last */
-	uint64_t names_length;
+	uint32_t next_segment;		  /* a number that no segment ever had */
+	uint64_t names_length, live, hidden;
+	uint32_t docid_limit;
 	struct segment *segments; /* by first_chunk */
 	size_t segment_count, segment_capacity;
 	struct bytes positions; /* at the checkpoint, as a block has them */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "rows.h"
+
 #define COLUMN_LENGTH 9 /* field, value */
 
 uint32_t record_checksum(const char *bytes, size_t length)
@@ -26,30 +28,52 @@ static bool take(const char **part, const char **at, size_t *left, size_t length
 	return true;
 }
 
-bool record_read(const char *bytes, size_t length, bool is_whole, struct record *record)
+/* Head, id and words. */
+static bool begin(const char *bytes, size_t length, struct record *record, const char **at,
+		  size_t *left)
 {
-	struct record read = {0};
-	struct record_head *head = &read.head;
+	struct record_head *head = &record->head;
+	*record = (struct record){0};
 	if (length < sizeof(*head))
 		return false;
 	memcpy(head, bytes, sizeof(*head));
-	const char *at = bytes + sizeof(*head);
-	size_t left = (length < head->length ? length : head->length) - sizeof(*head);
-	if (head->length < sizeof(*head) || (is_whole && length < head->length) ||
-	    (head->kind != RECORD_LIVE && head->kind != RECORD_HIDDEN) ||
-	    !take(&read.id, &at, &left, head->id_length) ||
-	    !take(&read.words, &at, &left, head->words_length))
+	if (head->length < sizeof(*head) ||
+	    (head->kind != RECORD_LIVE && head->kind != RECORD_HIDDEN))
 		return false;
-	if (is_whole) {
-		if (!take(&read.single, &at, &left, head->single_length) ||
-		    !take(&read.exact, &at, &left, head->exact_length) ||
-		    !take(&read.columns, &at, &left, head->columns_length) ||
-		    !take(&read.keys, &at, &left, head->keys_length) ||
-		    record_checksum(bytes, head->length) != head->checksum)
-			return false;
-		read.state = at;
-		read.state_length = left;
-	}
+	*at = bytes + sizeof(*head);
+	*left = (length < head->length ? length : head->length) - sizeof(*head);
+	return take(&record->id, at, left, head->id_length) &&
+	       take(&record->words, at, left, head->words_length);
+}
+
+bool record_parts(const char *bytes, size_t length, struct record *record)
+{
+	struct record read;
+	const struct record_head *head = &read.head;
+	const char *at;
+	size_t left;
+	if (!begin(bytes, length, &read, &at, &left) || length < head->length ||
+	    !take(&read.single, &at, &left, head->single_length) ||
+	    !take(&read.exact, &at, &left, head->exact_length) ||
+	    !take(&read.columns, &at, &left, head->columns_length) ||
+	    !take(&read.keys, &at, &left, head->keys_length))
+		return false;
+	read.state = at;
+	read.state_length = left;
+	*record = read;
+	return true;
+}
+
+bool record_read(const char *bytes, size_t length, bool is_whole, struct record *record)
+{
+	struct record read;
+	const char *at;
+	size_t left;
+	if (is_whole)
+		return record_parts(bytes, length, record) &&
+		       record_checksum(bytes, record->head.length) == record->head.checksum;
+	if (!begin(bytes, length, &read, &at, &left))
+		return false;
 	*record = read;
 	return true;
 }
@@ -124,4 +148,31 @@ const char *record_key(const struct record *record, size_t field, size_t *length
 		at += 2 + here;
 	}
 	return NULL;
+}
+
+uint32_t record_word_count(const struct record *record)
+{
+	const char *bytes;
+	size_t at = 0, field, length, count = 0;
+	while (record_next_words(record, &at, &field, &bytes, &length)) {
+		for (size_t i = 0; i < length; i++)
+			count += bytes[i] == '\0';
+		count--; /* there is one more than words */
+	}
+	at = 0;
+	while (record_next_term(record->single, record->head.single_length, &at, &field, &bytes,
+				&length))
+		count++;
+	return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
+}
+
+void record_row(const struct record *record, uint64_t *row, size_t columns)
+{
+	size_t at = 0, field;
+	uint64_t value;
+	memset(row, 0, columns * sizeof(*row));
+	row[COLUMN_WORDS] = record_word_count(record);
+	while (record_next_column(record, &at, &field, &value))
+		if (COLUMN_FIELDS + field < columns)
+			row[COLUMN_FIELDS + field] = value;
 }

@@ -51,6 +51,9 @@ struct record {
  * then nothing behind is set, and the checksum is not asked. */
 bool record_read(const char *bytes, size_t length, bool is_whole, struct record *record);
 
+/* All of it, the checksum not asked. */
+bool record_parts(const char *bytes, size_t length, struct record *record);
+
 /* The checksum of a whole record; what it has as one does not count. */
 uint32_t record_checksum(const char *bytes, size_t length);
 
@@ -66,6 +69,9 @@ bool record_next_words(const struct record *record, size_t *at, size_t *field, c
 bool record_next_term(const char *part, size_t part_length, size_t *at, size_t *field,
 		      const char **text, size_t *length);
 bool record_next_column(const struct record *record, size_t *at, size_t *field, uint64_t *value);
+uint32_t record_word_count(const struct record *record);
+/* The values of its row that are its own, by column; the others are 0. */
+void record_row(const struct record *record, uint64_t *row, size_t columns);
 
 #ifdef __cplusplus
 }

@@ -56,7 +56,7 @@ weir_status rows_layout_init(struct rows_layout *layout, const struct fields *fi
 		return error_no_memory(error);
 	for (size_t i = 0; i < fields->count; i++)
 		layout->kinds[i] = kind_of(&fields->fields[i]);
-	for (size_t column = 0; column < COLUMN_FIELDS + fields->count; column++) {
+	for (size_t column = 0; column < rows_columns(layout); column++) {
 		layout->places[column] = layout->chunk_bytes;
 		size_t bytes = rows_width(layout, column) * CHUNK_DOCIDS;
 		layout->chunk_bytes += (bytes + CHUNK_ROUND - 1) / CHUNK_ROUND * CHUNK_ROUND;
@@ -169,6 +169,46 @@ weir_status rows_write(struct rows *rows, size_t column, uint32_t docid, const v
 	uint64_t offset = (uint64_t)(index / CHUNK_DOCIDS) * layout->chunk_bytes +
 			  layout->places[column] + (uint64_t)(index % CHUNK_DOCIDS) * width;
 	return file_write(&rows->file, offset, values, count * width, error);
+}
+
+/* One column of what rows_write_all has, in its width. */
+static weir_status write_column(struct rows *rows, uint32_t docid, const uint64_t *values,
+				size_t count, size_t column, char *buffer, struct weir_error *error)
+{
+	size_t columns = rows_columns(rows->layout), width = rows_width(rows->layout, column);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t value = values[i * columns + column];
+		uint32_t narrow = (uint32_t)value;
+		if (width == sizeof(narrow))
+			memcpy(buffer + i * width, &narrow, width);
+		else
+			memcpy(buffer + i * width, &value, width);
+	}
+	return rows_write(rows, column, docid, buffer, count, error);
+}
+
+weir_status rows_write_all(struct rows *rows, uint32_t docid, const uint64_t *values, size_t count,
+			   struct weir_error *error)
+{
+	char *buffer = malloc(count * sizeof(uint64_t) + 1);
+	weir_status status = buffer != NULL ? WEIR_OK : error_no_memory(error);
+	for (size_t column = 0; column < rows_columns(rows->layout) && status == WEIR_OK; column++)
+		if (rows_width(rows->layout, column) > 0)
+			status = write_column(rows, docid, values, count, column, buffer, error);
+	free(buffer);
+	return status;
+}
+
+bool rows_equal(const struct rows *rows, uint32_t docid, const uint64_t *values)
+{
+	for (size_t column = 0; column < rows_columns(rows->layout); column++) {
+		size_t width = rows_width(rows->layout, column);
+		if (width == sizeof(uint32_t) && rows_u32(rows, column, docid) != values[column])
+			return false;
+		if (width == sizeof(uint64_t) && rows_u64(rows, column, docid) != values[column])
+			return false;
+	}
+	return true;
 }
 
 weir_status rows_sync(struct rows *rows, struct weir_error *error)

@@ -56,6 +56,10 @@ struct rows_layout {
 weir_status rows_layout_init(struct rows_layout *layout, const struct fields *fields,
 			     struct weir_error *error);
 void rows_layout_finish(struct rows_layout *layout);
+static inline size_t rows_columns(const struct rows_layout *layout)
+{
+	return COLUMN_FIELDS + layout->field_count;
+}
 size_t rows_width(const struct rows_layout *layout, size_t column); /* bytes of a value */
 
 /* What is mapped may be read as long as it is open. */
@@ -79,6 +83,10 @@ weir_status rows_reserve(struct rows *rows, uint32_t chunk, bool is_clear,
 /* count values of a column from the docid on, all in one chunk. */
 weir_status rows_write(struct rows *rows, size_t column, uint32_t docid, const void *values,
 		       size_t count, struct weir_error *error);
+/* Rows as numbers, a value for each column: of count docids from the docid on, all in one chunk. */
+weir_status rows_write_all(struct rows *rows, uint32_t docid, const uint64_t *values, size_t count,
+			   struct weir_error *error);
+bool rows_equal(const struct rows *rows, uint32_t docid, const uint64_t *values);
 weir_status rows_sync(struct rows *rows, struct weir_error *error);
 
 /* Makes docids below limit readable. */

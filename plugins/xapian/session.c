@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "folder.h"
+#include "index.h"
 #include "instance.h"
 #include "legacy.h"
 #include "query.h"
