@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "instance.h"
+#include "reader.h"
 #include "store.h"
 
 static void instance_close(weir_instance *instance)
@@ -12,17 +13,19 @@ static void instance_close(weir_instance *instance)
 	if (instance == NULL)
 		return;
 	store_close(instance->store);
+	reader_release(instance->reader);
+	pthread_mutex_destroy(&instance->reader_lock);
 	fields_finish(&instance->fields);
 	free(instance->path);
 	free(instance);
 }
 
+/* Says what is wrong at once, and not with the first session. */
 static weir_status open_reader(struct weir_instance *instance, struct weir_error *error)
 {
-	struct xapian_database *database = NULL;
-	weir_status status = session_open_database(instance, &database, error);
-	if (status == WEIR_OK)
-		xapian_close(database);
+	struct reader *reader = NULL;
+	weir_status status = instance_reader(instance, &reader, error);
+	reader_release(reader);
 	return status;
 }
 
@@ -38,6 +41,7 @@ static weir_status instance_open(const struct weir_parameter_value *const *value
 	if (instance == NULL)
 		return error_no_memory(error);
 	weir_status status = WEIR_OK;
+	pthread_mutex_init(&instance->reader_lock, NULL);
 	instance->host = host;
 	instance->path = strdup(values[0]->text);
 	if (instance->path == NULL)
@@ -84,10 +88,11 @@ static struct weir_operations operations = {
 	.scan = session_scan,
 	.session_positions = session_positions,
 	.scan_states = session_scan_states,
+	.facets = session_facets,
 };
 
 WEIR_BACKEND("xapian", "0.1.0", "GPL-2.0-or-later",
 	     "Xapian: an embedded index in a folder, for one machine", WEIR_THREADS_PER_SESSION,
 	     WEIR_CAN_COMMIT_POSITIONS | WEIR_CAN_SYNC | WEIR_CAN_MAINTAIN | WEIR_CAN_SEARCH |
-		     WEIR_CAN_SCAN_STATES,
+		     WEIR_CAN_SCAN_STATES | WEIR_CAN_FACET,
 	     parameters, operations)

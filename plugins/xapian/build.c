@@ -9,7 +9,6 @@
 #include "record.h"
 #include "segment_c.h"
 
-#define ID_LIMIT 244 /* bytes of an id in its term, each NUL counted twice: Xapian escapes it */
 #define SORT_KEY_LIMIT 100
 #define SORT_KEY_COLUMN 8 /* bytes of a key that a column has */
 #define STATE_LIMIT (64U << 20)

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * fields.h - the schema as the index keeps it: which terms and slots a field has.
+ * fields.h - the schema as the index keeps it: which terms a field has.
  *
  *   Q<id>            the document of the id
- *   L, H             every live, every hidden document
  *   W<field><word>   a word as it stands in the field
  *   E<field><value>  a keyword or boolean that may be filtered by, byte for byte
- *   slot 0 the id, slot 1 applied_at of a hidden document, slot 2 the words in their order,
- *   slot 3 the data, from slot 4 on the fields
  *
  * There are no terms for stems: the index keeps, for each stem, the words that come to it
- * (forms.h), and a query asks for those. That halves the postings to write. */
+ * (names.h), and a query asks for those. That halves the postings to write. */
 #ifndef FIELDS_H
 #define FIELDS_H
 
@@ -18,8 +15,6 @@
 #include "bytes.h"
 #include "weir/backend.h"
 
-#define TERM_LIVE "L"
-#define TERM_HIDDEN "H"
 #define TERM_ID 'Q'
 #define TERM_WORD 'W'
 #define TERM_EXACT 'E'
@@ -27,10 +22,7 @@
 #define TERM_FIELD_FIRST 0x21 /* the byte of field 0 */
 #define FIELD_LIMIT 200	      /* a field's number is one byte of a term, and not NUL */
 
-#define SLOT_ID 0
-#define SLOT_APPLIED_AT 1
-#define SLOT_WORDS 2
-#define SLOT_FIELDS 4 /* 3: XAPIAN_SLOT_DATA */
+#define ID_LIMIT 244 /* bytes of an id in its term, each NUL counted twice: Xapian escapes it */
 
 struct field {
 	char *name;

@@ -3,11 +3,13 @@
 #ifndef INSTANCE_H
 #define INSTANCE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "fields.h"
-#include "xapian_c.h"
+#include "weir/backend.h"
 
+struct reader;
 struct store;
 
 struct weir_instance {
@@ -15,6 +17,8 @@ struct weir_instance {
 	const struct weir_host *host;
 	struct fields fields;
 	struct store *store; /* of a writer only */
+	pthread_mutex_t reader_lock;
+	struct reader *reader; /* of the folder that was there last; NULL: nobody read yet */
 };
 
 /* writer.c */
@@ -38,9 +42,12 @@ weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *co
 			 struct weir_error *error);
 
 /* session.c */
-/* Opens the index for reading and checks that it is of this schema. */
-weir_status session_open_database(const struct weir_instance *instance,
-				  struct xapian_database **database, struct weir_error *error);
+/* What the sessions of the folder that is at the path now share, kept for the caller. */
+weir_status instance_reader(weir_instance *instance, struct reader **reader,
+			    struct weir_error *error);
+/* Of an instance for reading. */
+weir_status reader_stats(weir_instance *instance, weir_on_stat on_stat, void *context,
+			 struct weir_error *error);
 weir_status session_open(weir_instance *instance, const struct weir_host *host,
 			 weir_session **session, struct weir_error *error);
 void session_close(weir_session *session);
@@ -57,5 +64,7 @@ weir_status session_scan_states(weir_session *session, const char *from, size_t 
 				struct weir_error *error);
 weir_status session_positions(weir_session *session, weir_on_position on_position, void *context,
 			      struct weir_error *error);
+weir_status session_facets(weir_session *session, const struct weir_facets *wanted,
+			   weir_on_facet on_facet, void *context, struct weir_error *error);
 
 #endif

@@ -6,35 +6,45 @@
 #include <string.h>
 
 #include "error.h"
-#include "forms.h"
-#include "sequence.h"
 
 #define DEPTH_LIMIT 256
+#define NEAR_LIMIT UINT16_MAX
 
 /* What building a node came to. */
 enum outcome {
-	MADE,	  /* one query more on the stack */
+	MADE,	  /* a node */
 	WORDLESS, /* none: its text has no word */
 	FAILED,	  /* status and error say why */
 };
 
 struct build {
-	struct query_builder *builder;
-	const struct fields *fields;
-	const struct weir_host *host;
-	struct xapian_database *database; /* the forms of a word are asked of it */
+	struct plan *plan;
+	const struct query_context *context;
 	weir_status status;
 	struct weir_error *error;
 };
 
-void query_builder_finish(struct query_builder *builder)
+/* What reaches a node from above. */
+struct place {
+	unsigned depth;
+	double boost; /* 0: nothing below scores */
+};
+
+/* Children as they come. */
+struct list {
+	int first, last;
+	size_t count;
+};
+static const struct list empty_list = {NO_NODE, NO_NODE, 0};
+
+void plan_finish(struct plan *plan)
 {
-	bytes_finish(&builder->text);
-	bytes_finish(&builder->words);
-	bytes_finish(&builder->forms);
-	free(builder->steps);
-	free(builder->places);
-	*builder = (struct query_builder){0};
+	bytes_finish(&plan->text);
+	bytes_finish(&plan->words);
+	free(plan->nodes);
+	free(plan->terms);
+	free(plan->places);
+	*plan = (struct plan){0};
 }
 
 static enum outcome no_memory(struct build *build)
@@ -43,102 +53,118 @@ static enum outcome no_memory(struct build *build)
 	return FAILED;
 }
 
-static enum outcome push(struct build *build, struct xapian_step step)
+static enum outcome make(struct build *build, struct node node, int *made)
 {
-	struct query_builder *builder = build->builder;
-	struct xapian_step *steps = array_grow(builder->steps, builder->step_count,
-					       &builder->step_capacity, sizeof(*steps));
-	if (steps == NULL)
+	struct plan *plan = build->plan;
+	struct node *nodes =
+		array_grow(plan->nodes, plan->node_count, &plan->node_capacity, sizeof(*nodes));
+	if (nodes == NULL)
 		return no_memory(build);
-	builder->steps = steps;
-	steps[builder->step_count++] = step;
+	plan->nodes = nodes;
+	node.next = NO_NODE;
+	*made = (int)plan->node_count;
+	nodes[plan->node_count++] = node;
 	return MADE;
 }
 
-/* A step over the topmost count queries; none is needed to join a single one. */
-static enum outcome push_join(struct build *build, enum xapian_step_kind kind, uint32_t count)
+static void list_add(struct build *build, struct list *list, int node)
 {
-	if (count == 0)
-		return push(build, (struct xapian_step){.kind = XAPIAN_STEP_NOTHING});
-	if (count == 1)
+	if (list->last == NO_NODE)
+		list->first = node;
+	else
+		build->plan->nodes[list->last].next = node;
+	list->last = node;
+	list->count++;
+}
+
+/* None is needed to join a single one. */
+static enum outcome join(struct build *build, enum node_kind kind, const struct list *list,
+			 int *made)
+{
+	if (list->count == 0)
+		return make(build, (struct node){.kind = NODE_NOTHING, .child = NO_NODE}, made);
+	if (list->count == 1) {
+		*made = list->first;
 		return MADE;
-	return push(build, (struct xapian_step){.kind = kind, .count = count});
+	}
+	return make(build, (struct node){.kind = kind, .child = list->first}, made);
 }
 
-static enum outcome push_scale(struct build *build, double scale)
+static enum outcome make_nothing(struct build *build, int *made)
 {
-	if (!isfinite(scale) || scale == 1)
-		return MADE;
-	if (scale < 0)
-		scale = 0;
-	return push(build,
-		    (struct xapian_step){.kind = XAPIAN_STEP_SCALE, .count = 1, .scale = scale});
+	return join(build, NODE_OR, &empty_list, made);
 }
 
-/* The term is what the builder's text has from start on. */
-static enum outcome push_text(struct build *build, enum xapian_step_kind kind, size_t start)
+/* The term is what the plan's text has from start on. */
+static enum outcome add_term(struct build *build, size_t start)
 {
-	size_t length = build->builder->text.length - start;
-	return push(build, (struct xapian_step){
-				   .kind = kind,
-				   .offset = (uint32_t)start,
-				   .length = (uint32_t)length,
-			   });
-}
-
-static enum outcome push_live(struct build *build)
-{
-	size_t start = build->builder->text.length;
-	if (!bytes_append(&build->builder->text, TERM_LIVE, strlen(TERM_LIVE)))
+	struct plan *plan = build->plan;
+	struct query_term *terms =
+		array_grow(plan->terms, plan->term_count, &plan->term_capacity, sizeof(*terms));
+	if (terms == NULL)
 		return no_memory(build);
-	if (push_text(build, XAPIAN_STEP_TERM, start) == FAILED)
-		return FAILED;
-	return push_scale(build, 0);
+	plan->terms = terms;
+	terms[plan->term_count++] = (struct query_term){start, plan->text.length - start};
+	return MADE;
+}
+
+static enum outcome add_word(struct build *build, size_t field, const char *word, size_t length)
+{
+	size_t start = build->plan->text.length;
+	if (!term_append(&build->plan->text, TERM_WORD, field, word, length))
+		return no_memory(build);
+	return add_term(build, start);
+}
+
+/* A node of the terms from first on. */
+static enum outcome make_terms(struct build *build, enum node_kind kind, size_t first, double boost,
+			       int *made)
+{
+	if (boost > 0)
+		build->plan->is_scored = true;
+	return make(build,
+		    (struct node){.kind = kind,
+				  .child = NO_NODE,
+				  .boost = boost,
+				  .first_term = first,
+				  .term_count = build->plan->term_count - first},
+		    made);
 }
 
 static int keep_word(void *context, const char *word, size_t length, const char *stem,
 		     size_t stem_length)
 {
-	struct query_builder *builder = context;
-	struct query_word *places = array_grow(builder->places, builder->word_count,
-					       &builder->place_capacity, sizeof(*places));
+	struct plan *plan = context;
+	struct query_word *places =
+		array_grow(plan->places, plan->word_count, &plan->place_capacity, sizeof(*places));
 	if (places == NULL)
 		return 1;
-	builder->places = places;
-	size_t offset = builder->words.length;
-	places[builder->word_count++] =
+	plan->places = places;
+	size_t offset = plan->words.length;
+	places[plan->word_count++] =
 		(struct query_word){offset, length, offset + length, stem_length};
-	return bytes_append(&builder->words, word, length) &&
-			       bytes_append(&builder->words, stem, stem_length)
+	return bytes_append(&plan->words, word, length) &&
+			       bytes_append(&plan->words, stem, stem_length)
 		       ? 0
 		       : 1;
 }
 
 static enum outcome split(struct build *build, const struct weir_query *query, const char *language)
 {
-	struct query_builder *builder = build->builder;
-	const struct weir_host *host = build->host;
-	builder->words.length = 0;
-	builder->word_count = 0;
-	builder->language = language;
+	struct plan *plan = build->plan;
+	const struct weir_host *host = build->context->host;
+	plan->words.length = 0;
+	plan->word_count = 0;
+	plan->language = language;
 	if (host->split(host->context, query->text, query->text_length, language, keep_word,
-			builder) != 0)
+			plan) != 0)
 		return no_memory(build);
-	return builder->word_count == 0 ? WORDLESS : MADE;
+	return plan->word_count == 0 ? WORDLESS : MADE;
 }
 
 /* How one field takes the words from first on. */
 typedef enum outcome in_field(struct build *build, size_t field, const struct weir_query *query,
-			      size_t first);
-
-static enum outcome push_word(struct build *build, enum xapian_step_kind kind, size_t field,
-			      const char *word, size_t length)
-{
-	size_t start = build->builder->text.length;
-	if (!term_append(&build->builder->text, TERM_WORD, field, word, length))
-		return no_memory(build);
-	return push_text(build, kind, start);
-}
+			      size_t first, double boost, int *made);
 
 struct stem_again {
 	const char *stem;
@@ -160,175 +186,182 @@ static int compare_stem(void *context, const char *word, size_t length, const ch
 static bool is_own_stem(struct build *build, const char *language, const char *stem, size_t length)
 {
 	struct stem_again again = {stem, length, false};
-	const struct weir_host *host = build->host;
+	const struct weir_host *host = build->context->host;
 	return host->split(host->context, stem, length, language, compare_stem, &again) == 0 &&
 	       again.same;
 }
 
-/* The words of the index that come to the same stem, as one. */
-static enum outcome push_forms(struct build *build, size_t field, const char *stem, size_t length)
+struct forms_context {
+	struct build *build;
+	size_t field;
+	bool failed;
+};
+
+static int add_form(void *context, const char *word, size_t length)
 {
-	const char *language = build->fields->fields[field].language;
-	struct bytes *forms = &build->builder->forms;
-	uint32_t made = 0;
-	forms->length = 0;
-	build->status = forms_read(build->database, language, stem, length, forms, build->error);
-	if (build->status != WEIR_OK)
+	struct forms_context *forms = context;
+	forms->failed = add_word(forms->build, forms->field, word, length) == FAILED;
+	return forms->failed;
+}
+
+/* The words of the index that come to the same stem. */
+static enum outcome add_forms(struct build *build, size_t field, const char *stem, size_t length)
+{
+	const char *language = build->context->fields->fields[field].language;
+	struct forms_context forms = {build, field, false};
+	size_t first = build->plan->term_count;
+	names_each_form(build->context->names, language, stem, length, add_form, &forms);
+	if (forms.failed)
 		return FAILED;
-	for (size_t at = 0; at < forms->length; made++) {
-		const char *form = forms->data + at;
-		size_t form_length = strlen(form);
-		if (push_word(build, XAPIAN_STEP_TERM, field, form, form_length) == FAILED)
-			return FAILED;
-		at += form_length + 1;
-	}
-	if (made == 0 || is_own_stem(build, language, stem, length)) {
-		if (push_word(build, XAPIAN_STEP_TERM, field, stem, length) == FAILED)
-			return FAILED;
-		made++;
-	}
-	return push_join(build, XAPIAN_STEP_SYNONYMS, made);
+	if (build->plan->term_count == first || is_own_stem(build, language, stem, length))
+		return add_word(build, field, stem, length);
+	return MADE;
 }
 
 static enum outcome word_in_field(struct build *build, size_t field, const struct weir_query *query,
-				  size_t index)
+				  size_t index, double boost, int *made)
 {
-	struct query_builder *builder = build->builder;
-	const char *language = build->fields->fields[field].language;
-	if (language != NULL && language != builder->language &&
+	struct plan *plan = build->plan;
+	const char *language = build->context->fields->fields[field].language;
+	if (language != NULL && language != plan->language &&
 	    split(build, query, language) == FAILED)
 		return FAILED;
-	const struct query_word *place = &builder->places[index];
-	if (language != NULL)
-		return push_forms(build, field, builder->words.data + place->stem_offset,
-				  place->stem_length);
-	return push_word(build, XAPIAN_STEP_TERM, field, builder->words.data + place->offset,
-			 place->length);
+	const struct query_word *place = &plan->places[index];
+	size_t first = plan->term_count;
+	enum outcome outcome =
+		language != NULL
+			? add_forms(build, field, plan->words.data + place->stem_offset,
+				    place->stem_length)
+			: add_word(build, field, plan->words.data + place->offset, place->length);
+	return outcome == MADE ? make_terms(build, NODE_TERMS, first, boost, made) : outcome;
 }
 
 static enum outcome beginning_in_field(struct build *build, size_t field,
-				       const struct weir_query *query, size_t index)
+				       const struct weir_query *query, size_t index, double boost,
+				       int *made)
 {
 	(void)query;
-	const struct query_word *place = &build->builder->places[index];
+	const struct query_word *place = &build->plan->places[index];
 	size_t length = place->length > WEIR_WORD_CUT ? WEIR_WORD_CUT : place->length;
-	return push_word(build, XAPIAN_STEP_BEGINNING, field,
-			 build->builder->words.data + place->offset, length);
-}
-
-/* The documents with all of these words, in the wanted order. */
-static enum outcome push_check(struct build *build, size_t field, const struct weir_query *query)
-{
-	struct query_builder *builder = build->builder;
-	uint32_t count = (uint32_t)builder->word_count;
-	uint32_t more = query->distance < UINT16_MAX ? query->distance : UINT16_MAX;
-	struct sequence_wanted wanted = {(uint32_t)field, count, more == 0 ? 0 : count + more};
-	size_t start = builder->text.length;
-	if (!bytes_append(&builder->text, &wanted, sizeof(wanted)))
-		return no_memory(build);
-	for (size_t i = 0; i < count; i++)
-		if (!sequence_add(&builder->text, builder->words.data + builder->places[i].offset,
-				  builder->places[i].length))
-			return no_memory(build);
-	return push(build, (struct xapian_step){
-				   .kind = XAPIAN_STEP_CHECK,
-				   .slot = SLOT_WORDS,
-				   .accepts = sequence_accepts,
-				   .offset = (uint32_t)start,
-				   .length = (uint32_t)(builder->text.length - start),
-			   });
+	size_t first = build->plan->term_count;
+	if (add_word(build, field, build->plan->words.data + place->offset, length) == FAILED)
+		return FAILED;
+	return make_terms(build, NODE_BEGINNING, first, boost, made);
 }
 
 static enum outcome phrase_in_field(struct build *build, size_t field,
-				    const struct weir_query *query, size_t first)
+				    const struct weir_query *query, size_t first, double boost,
+				    int *made)
 {
-	struct query_builder *builder = build->builder;
-	uint32_t count = (uint32_t)(builder->word_count - first);
-	for (size_t i = first; i < builder->word_count; i++)
-		if (push_word(build, XAPIAN_STEP_TERM, field,
-			      builder->words.data + builder->places[i].offset,
-			      builder->places[i].length) == FAILED)
+	struct plan *plan = build->plan;
+	size_t first_term = plan->term_count, count = plan->word_count - first;
+	struct list words = empty_list;
+	for (size_t i = first; i < plan->word_count; i++) {
+		size_t term = plan->term_count;
+		int word = NO_NODE;
+		if (add_word(build, field, plan->words.data + plan->places[i].offset,
+			     plan->places[i].length) == FAILED ||
+		    make_terms(build, NODE_TERMS, term, boost, &word) == FAILED)
 			return FAILED;
+		list_add(build, &words, word);
+	}
 	if (count == 1)
-		return MADE;
-	if (push_check(build, field, query) == FAILED)
-		return FAILED;
-	return push_join(build, XAPIAN_STEP_AND, count + 1);
+		return join(build, NODE_AND, &words, made);
+	size_t distance = query->distance < NEAR_LIMIT ? query->distance : NEAR_LIMIT;
+	return make(build,
+		    (struct node){.kind = NODE_PHRASE,
+				  .child = words.first,
+				  .first_term = first_term,
+				  .term_count = count,
+				  .field = field,
+				  .distance = distance},
+		    made);
 }
 
 /* The field that the query names, or any of those that are searched. */
-static enum outcome over_fields(struct build *build, const struct weir_query *query, in_field *make,
-				size_t first)
+static enum outcome over_fields(struct build *build, const struct weir_query *query,
+				const struct place *place, in_field *take, size_t first, int *made)
 {
-	uint32_t made = 0;
-	for (size_t i = 0; i < build->fields->count; i++) {
-		const struct field *field = &build->fields->fields[i];
+	struct list fields = empty_list;
+	for (size_t i = 0; i < build->context->fields->count; i++) {
+		const struct field *field = &build->context->fields->fields[i];
 		bool named = query->field == WEIR_FIELD_DEFAULT
 				     ? (field->flags & WEIR_FIELD_SEARCH) != 0
 				     : (size_t)query->field == i;
 		if (!named || !field_has_words(field))
 			continue;
-		if (make(build, i, query, first) == FAILED ||
-		    push_scale(build, field->boost) == FAILED)
+		int one = NO_NODE;
+		if (take(build, i, query, first, place->boost * field->boost, &one) == FAILED)
 			return FAILED;
-		made++;
-		build->builder->is_scored = true;
+		list_add(build, &fields, one);
 	}
-	return push_join(build, XAPIAN_STEP_OR, made);
+	return join(build, NODE_OR, &fields, made);
 }
 
 /* Every word of a TERM; of a PREFIX all but the last, which is a beginning. */
-static enum outcome build_words(struct build *build, const struct weir_query *query)
+static enum outcome build_words(struct build *build, const struct weir_query *query,
+				const struct place *place, int *made)
 {
 	enum outcome outcome = split(build, query, NULL);
 	if (outcome != MADE)
 		return outcome;
-	size_t count = build->builder->word_count;
+	struct list words = empty_list;
+	size_t count = build->plan->word_count;
 	for (size_t i = 0; i < count; i++) {
 		bool beginning = query->kind == WEIR_QUERY_PREFIX && i + 1 == count;
-		if (over_fields(build, query, beginning ? beginning_in_field : word_in_field, i) ==
-		    FAILED)
+		int word = NO_NODE;
+		if (over_fields(build, query, place, beginning ? beginning_in_field : word_in_field,
+				i, &word) == FAILED)
 			return FAILED;
+		list_add(build, &words, word);
 	}
-	return push_join(build, XAPIAN_STEP_AND, (uint32_t)count);
+	return join(build, NODE_AND, &words, made);
 }
 
-static enum outcome build_phrase(struct build *build, const struct weir_query *query)
+static enum outcome build_phrase(struct build *build, const struct weir_query *query,
+				 const struct place *place, int *made)
 {
 	enum outcome outcome = split(build, query, NULL);
-	return outcome == MADE ? over_fields(build, query, phrase_in_field, 0) : outcome;
-}
-
-static enum outcome push_nothing(struct build *build)
-{
-	return push_join(build, XAPIAN_STEP_OR, 0);
+	return outcome == MADE ? over_fields(build, query, place, phrase_in_field, 0, made)
+			       : outcome;
 }
 
 /* The field that a filter names; NULL when it is not one that can be filtered. */
 static const struct field *filter_field(struct build *build, const struct weir_query *query)
 {
-	if (query->field < 0 || (size_t)query->field >= build->fields->count)
+	if (query->field < 0 || (size_t)query->field >= build->context->fields->count)
 		return NULL;
-	return &build->fields->fields[query->field];
+	return &build->context->fields->fields[query->field];
 }
 
-static enum outcome build_exact(struct build *build, const struct weir_query *query)
+static enum outcome build_exact(struct build *build, const struct weir_query *query, int *made)
 {
 	const struct field *field = filter_field(build, query);
 	if (field == NULL || !field_has_exact(field))
-		return push_nothing(build);
+		return make_nothing(build, made);
 	const char *text = query->lower.text;
-	size_t length = query->lower.text_length;
+	size_t length = query->lower.text_length, number = (size_t)query->field;
 	if (field->type == WEIR_TYPE_BOOLEAN) {
 		text = query->lower.integer != 0 ? "1" : "0";
 		length = 1;
 	}
-	size_t start = build->builder->text.length;
-	if (!term_append_exact(&build->builder->text, (size_t)query->field, text, length))
+	size_t start = build->plan->text.length, first = build->plan->term_count;
+	if (!term_append_exact(&build->plan->text, number, text, length))
 		return no_memory(build);
-	if (push_text(build, XAPIAN_STEP_TERM, start) == FAILED)
+	if (add_term(build, start) == FAILED ||
+	    make_terms(build, NODE_TERMS, first, 0, made) == FAILED)
 		return FAILED;
-	return push_scale(build, 0);
+	uint32_t ordinal;
+	if (build->context->layout->kinds[number] != COLUMN_ORDINAL)
+		return MADE;
+	struct node *node = &build->plan->nodes[*made];
+	if (!names_ordinal(build->context->names, number, text, length, &ordinal)) {
+		node->kind = NODE_NOTHING;
+		return MADE;
+	}
+	node->column = COLUMN_FIELDS + number;
+	node->lower = (uint64_t)ordinal + 1;
+	return MADE;
 }
 
 static uint64_t order_of(const struct field *field, const struct weir_value *value)
@@ -337,121 +370,87 @@ static uint64_t order_of(const struct field *field, const struct weir_value *val
 					       : order_of_integer(value->integer);
 }
 
-static enum outcome push_range(struct build *build, uint32_t slot, uint64_t lower, uint64_t upper)
-{
-	size_t start = build->builder->text.length;
-	if (!bytes_append_u64(&build->builder->text, lower) ||
-	    !bytes_append_u64(&build->builder->text, upper))
-		return no_memory(build);
-	return push(build, (struct xapian_step){
-				   .kind = XAPIAN_STEP_RANGE,
-				   .slot = slot,
-				   .offset = (uint32_t)start,
-				   .length = 8,
-				   .upper_offset = (uint32_t)start + 8,
-				   .upper_length = 8,
-			   });
-}
-
-static enum outcome build_range(struct build *build, const struct weir_query *query)
+static enum outcome build_range(struct build *build, const struct weir_query *query, int *made)
 {
 	const struct field *field = filter_field(build, query);
-	if (field == NULL || !field_has_slot(field) || field_has_words(field))
-		return push_nothing(build);
-	uint64_t lower = 0, upper = UINT64_MAX;
+	if (field == NULL || build->context->layout->kinds[query->field] != COLUMN_ORDER)
+		return make_nothing(build, made);
+	uint64_t lower = 1, upper = UINT64_MAX;
 	uint32_t flags = query->range_flags;
 	bool has_lower = (flags & WEIR_RANGE_HAS_LOWER) != 0;
 	bool has_upper = (flags & WEIR_RANGE_HAS_UPPER) != 0;
 	if (field->type == WEIR_TYPE_NUMBER && ((has_lower && isnan(query->lower.number)) ||
 						(has_upper && isnan(query->upper.number))))
-		return push_nothing(build);
+		return make_nothing(build, made);
 	if (has_lower)
 		lower = order_of(field, &query->lower);
 	if (has_upper)
 		upper = order_of(field, &query->upper);
 	/* The orders of two neighbouring values are neighbours: an open end is the next one. */
 	if (has_lower && (flags & WEIR_RANGE_LOWER_OPEN) != 0 && lower++ == UINT64_MAX)
-		return push_nothing(build);
-	if (has_upper && (flags & WEIR_RANGE_UPPER_OPEN) != 0 && upper-- == 0)
-		return push_nothing(build);
+		return make_nothing(build, made);
+	if (has_upper && (flags & WEIR_RANGE_UPPER_OPEN) != 0)
+		upper--;
 	if (lower > upper)
-		return push_nothing(build);
-	return push_range(build, (uint32_t)(SLOT_FIELDS + (size_t)query->field), lower, upper);
+		return make_nothing(build, made);
+	return make(build,
+		    (struct node){.kind = NODE_RANGE,
+				  .child = NO_NODE,
+				  .column = COLUMN_FIELDS + (size_t)query->field,
+				  .lower = lower,
+				  .upper = upper},
+		    made);
 }
 
-static enum outcome build_node(struct build *build, const struct weir_query *query, unsigned depth);
+static enum outcome build_node(struct build *build, const struct weir_query *query,
+			       struct place place, int *made);
 
-/* Builds the children that are, or are not, a NOT; of a NOT its child. Counts those made. */
-static enum outcome build_children(struct build *build, const struct weir_query *query, bool not,
-				   unsigned depth, uint32_t *made)
+/* Takes the children that are words or filters; *made: how many of them are nodes. */
+static enum outcome build_children(struct build *build, const struct weir_query *query,
+				   const struct place *place, struct list *list)
 {
+	struct place below = {place->depth + 1, place->boost};
 	for (size_t i = 0; i < query->child_count; i++) {
-		const struct weir_query *child = query->children[i];
-		if ((child->kind == WEIR_QUERY_NOT) != not )
-			continue;
-		if (not &&child->child_count == 1)
-			child = child->children[0];
-		enum outcome outcome = build_node(build, child, depth + 1);
+		int child = NO_NODE;
+		enum outcome outcome = build_node(build, query->children[i], below, &child);
 		if (outcome == FAILED)
 			return FAILED;
-		*made += outcome == MADE;
+		if (outcome == MADE)
+			list_add(build, list, child);
 	}
 	return MADE;
 }
 
-static bool has_not(const struct weir_query *query)
+static enum outcome make_all(struct build *build, int *made)
 {
-	for (size_t i = 0; i < query->child_count; i++)
-		if (query->children[i]->kind == WEIR_QUERY_NOT)
-			return true;
-	return false;
+	return make(build, (struct node){.kind = NODE_ALL, .child = NO_NODE}, made);
 }
 
-/* a AND NOT b AND NOT c is (a) but not (b or c): cheaper than every live document but b. */
-static enum outcome build_and(struct build *build, const struct weir_query *query, unsigned depth)
+static enum outcome build_group(struct build *build, const struct weir_query *query,
+				const struct place *place, int *made)
 {
-	uint32_t wanted = 0, unwanted = 0;
-	if (build_children(build, query, false, depth, &wanted) == FAILED)
+	bool is_and = query->kind == WEIR_QUERY_AND;
+	if (is_and && query->child_count == 0)
+		return make_all(build, made);
+	struct list children = empty_list;
+	if (build_children(build, query, place, &children) == FAILED)
 		return FAILED;
-	if (wanted == 0) {
-		if (query->child_count > 0 && !has_not(query))
-			return WORDLESS;
-		wanted = 1;
-		if (push_live(build) == FAILED)
-			return FAILED;
-	}
-	if (push_join(build, XAPIAN_STEP_AND, wanted) == FAILED ||
-	    build_children(build, query, true, depth, &unwanted) == FAILED)
-		return FAILED;
-	if (unwanted == 0)
-		return MADE;
-	if (push_join(build, XAPIAN_STEP_OR, unwanted) == FAILED)
-		return FAILED;
-	return push(build, (struct xapian_step){.kind = XAPIAN_STEP_BUT, .count = 2});
-}
-
-static enum outcome build_or(struct build *build, const struct weir_query *query, unsigned depth)
-{
-	uint32_t made = 0;
-	for (size_t i = 0; i < query->child_count; i++) {
-		enum outcome outcome = build_node(build, query->children[i], depth + 1);
-		if (outcome == FAILED)
-			return FAILED;
-		made += outcome == MADE;
-	}
-	if (made == 0 && query->child_count > 0)
+	if (children.count == 0 && query->child_count > 0)
 		return WORDLESS;
-	return push_join(build, XAPIAN_STEP_OR, made);
+	return join(build, is_and ? NODE_AND : NODE_OR, &children, made);
 }
 
-static enum outcome build_not(struct build *build, const struct weir_query *query, unsigned depth)
+static enum outcome build_not(struct build *build, const struct weir_query *query,
+			      const struct place *place, int *made)
 {
-	if (push_live(build) == FAILED)
+	int child = NO_NODE;
+	enum outcome outcome =
+		build_node(build, query->children[0], (struct place){place->depth + 1, 0}, &child);
+	if (outcome == WORDLESS)
+		return make_all(build, made);
+	if (outcome == FAILED)
 		return FAILED;
-	enum outcome outcome = build_node(build, query->children[0], depth + 1);
-	if (outcome != MADE)
-		return outcome == WORDLESS ? MADE : FAILED;
-	return push(build, (struct xapian_step){.kind = XAPIAN_STEP_BUT, .count = 2});
+	return make(build, (struct node){.kind = NODE_NOT, .child = child}, made);
 }
 
 static enum outcome unknown(struct build *build, const char *what)
@@ -460,57 +459,59 @@ static enum outcome unknown(struct build *build, const char *what)
 	return FAILED;
 }
 
-static enum outcome build_node(struct build *build, const struct weir_query *query, unsigned depth)
+static double boost_of(const struct weir_query *query)
 {
-	if (depth > DEPTH_LIMIT)
+	if (!isfinite(query->boost))
+		return 1;
+	return query->boost < 0 ? 0 : query->boost;
+}
+
+static enum outcome build_node(struct build *build, const struct weir_query *query,
+			       struct place place, int *made)
+{
+	if (place.depth > DEPTH_LIMIT)
 		return unknown(build, "is nested too deeply; use fewer parentheses");
 	bool single = query->kind == WEIR_QUERY_NOT || query->kind == WEIR_QUERY_BOOST;
 	if (single && query->child_count != 1)
 		return unknown(build, "has a NOT or BOOST without its one child");
 	switch (query->kind) {
 	case WEIR_QUERY_ALL:
-		return push_live(build);
+		return make_all(build, made);
 	case WEIR_QUERY_NONE:
-		return push_nothing(build);
+		return make_nothing(build, made);
 	case WEIR_QUERY_TERM:
 	case WEIR_QUERY_PREFIX:
-		return build_words(build, query);
+		return build_words(build, query, &place, made);
 	case WEIR_QUERY_PHRASE:
-		return build_phrase(build, query);
+		return build_phrase(build, query, &place, made);
 	case WEIR_QUERY_EXACT:
-		return build_exact(build, query);
+		return build_exact(build, query, made);
 	case WEIR_QUERY_RANGE:
-		return build_range(build, query);
+		return build_range(build, query, made);
 	case WEIR_QUERY_AND:
-		return build_and(build, query, depth);
 	case WEIR_QUERY_OR:
-		return build_or(build, query, depth);
+		return build_group(build, query, &place, made);
 	case WEIR_QUERY_NOT:
-		return build_not(build, query, depth);
-	case WEIR_QUERY_BOOST: {
-		enum outcome outcome = build_node(build, query->children[0], depth + 1);
-		return outcome == MADE ? push_scale(build, query->boost) : outcome;
-	}
+		return build_not(build, query, &place, made);
+	case WEIR_QUERY_BOOST:
+		return build_node(build, query->children[0],
+				  (struct place){place.depth + 1, place.boost * boost_of(query)},
+				  made);
 	default:
 		return unknown(build, "has a part that this backend cannot do");
 	}
 }
 
-weir_status query_build(struct query_builder *builder, const struct fields *fields,
-			const struct weir_host *host, struct xapian_database *database,
-			const struct weir_query *query, struct xapian_query *out,
-			struct weir_error *error)
+weir_status plan_build(struct plan *plan, const struct query_context *context,
+		       const struct weir_query *query, struct weir_error *error)
 {
-	builder->text.length = 0;
-	builder->step_count = 0;
-	builder->is_scored = false;
-	struct build build = {builder, fields, host, database, WEIR_OK, error};
-	enum outcome outcome = build_node(&build, query, 0);
+	plan->text.length = 0;
+	plan->node_count = plan->term_count = 0;
+	plan->is_scored = false;
+	struct build build = {plan, context, WEIR_OK, error};
+	struct place top = {0, context->is_filter ? 0 : 1};
+	enum outcome outcome = build_node(&build, query, top, &plan->root);
 	if (outcome == WORDLESS)
-		outcome = push_nothing(&build);
-	if (outcome == FAILED)
-		return build.status;
-	*out = (struct xapian_query){builder->text.data, builder->steps, builder->step_count,
-				     builder->is_scored};
-	return WEIR_OK;
+		outcome = make_nothing(&build, &plan->root);
+	return outcome == FAILED ? build.status : WEIR_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * query.h - trees of struct weir_query into Xapian's queries.
+ * query.h - trees of struct weir_query into plans: which lists of postings and columns are asked.
  *
  * A TERM, PHRASE or PREFIX in which folding leaves no word matches nothing; beside others in an AND
  * or an OR it is as if it were not there. */
@@ -7,30 +7,67 @@
 #define QUERY_H
 
 #include "fields.h"
-#include "xapian_c.h"
+#include "names.h"
+#include "rows.h"
 
-/* Memory for one query at a time. */
-struct query_builder {
+enum node_kind {
+	NODE_NOTHING,
+	NODE_ALL,	/* what is live */
+	NODE_TERMS,	/* any of the terms, scored as one */
+	NODE_BEGINNING, /* any term that begins with the one term */
+	NODE_RANGE,	/* the column's value is lower to upper, both included; never absent */
+	NODE_PHRASE,	/* matches all children, and the words stand as they are wanted */
+	NODE_AND,
+	NODE_OR,
+	NODE_NOT, /* live, and its one child does not match; a child of AND only takes away */
+};
+
+#define NO_NODE (-1)
+
+struct node {
+	enum node_kind kind;
+	int child, next; /* first child, next sibling; or NO_NODE */
+	double boost;	 /* TERMS, BEGINNING; 0: does not score */
+	size_t first_term, term_count;
+	size_t column; /* RANGE, and TERMS of a keyword with ordinals; 0: none */
+	uint64_t lower, upper;
+	size_t field, distance; /* PHRASE; its words are terms */
+};
+
+struct query_term {
+	size_t offset, length; /* in the plan's text */
+};
+
+/* A built plan, and memory for the next one. */
+struct plan {
+	struct node *nodes;
+	size_t node_count, node_capacity;
+	struct query_term *terms;
+	size_t term_count, term_capacity;
 	struct bytes text;
-	struct xapian_step *steps;
-	size_t step_count, step_capacity;
-	/* The words of the text, as they stand and as stems of the language. */
+	int root;
+	bool is_scored; /* false: every score is 0 */
+
+	/* The words of the text under way, as they stand and as stems of the language. */
 	struct bytes words;
 	struct query_word {
 		size_t offset, length, stem_offset, stem_length;
 	} * places;
 	size_t word_count, place_capacity;
 	const char *language;
-	struct bytes forms; /* of one word */
-	bool is_scored;
 };
 
-void query_builder_finish(struct query_builder *builder);
+struct query_context {
+	const struct fields *fields;
+	const struct rows_layout *layout;
+	const struct names *names;
+	const struct weir_host *host;
+	bool is_filter; /* decides, does not score */
+};
 
-/* *out points into builder. WEIR_RETRY: no memory. WEIR_FATAL: not a tree that the header knows. */
-weir_status query_build(struct query_builder *builder, const struct fields *fields,
-			const struct weir_host *host, struct xapian_database *database,
-			const struct weir_query *query, struct xapian_query *out,
-			struct weir_error *error);
+void plan_finish(struct plan *plan);
+/* WEIR_RETRY: no memory. WEIR_FATAL: not a tree that the header knows. */
+weir_status plan_build(struct plan *plan, const struct query_context *context,
+		       const struct weir_query *query, struct weir_error *error);
 
 #endif

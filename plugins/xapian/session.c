@@ -1,85 +1,180 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * session.c - opening, refreshing and closing sessions. */
+#include "session.h"
+
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "error.h"
 #include "folder.h"
-#include "index.h"
-#include "instance.h"
-#include "legacy.h"
-#include "query.h"
 
-struct weir_session {
-	const struct weir_instance *instance;
-	const struct weir_host *host;
-	struct xapian_database *database;
-	struct query_builder query, filter;
-	struct xapian_key *keys;
-	size_t key_capacity;
-	struct bytes term; /* scratch */
-	ino_t folder;	   /* a rebuilt index is another folder at the same path */
-	uint64_t generation;
-};
+/* Folders go away while a reader opens what a manifest names; the next one names others. */
+#define TRIES 8
 
-static ino_t folder_of(const char *path)
+weir_status instance_reader(weir_instance *instance, struct reader **out, struct weir_error *error)
 {
-	struct stat status;
-	return stat(path, &status) == 0 ? status.st_ino : 0;
+	struct reader *reader = NULL;
+	ino_t folder = 0;
+	pthread_mutex_lock(&instance->reader_lock);
+	weir_status status = reader_folder(instance->path, &folder, error);
+	if (status == WEIR_OK && (instance->reader == NULL || instance->reader->folder != folder)) {
+		status = reader_open(instance->path, &instance->fields, &reader, error);
+		if (status == WEIR_OK) {
+			reader_release(instance->reader);
+			instance->reader = reader;
+		}
+	}
+	if (status == WEIR_OK)
+		*out = reader_keep(instance->reader);
+	pthread_mutex_unlock(&instance->reader_lock);
+	return status;
 }
 
-weir_status session_open_database(const struct weir_instance *instance,
-				  struct xapian_database **out, struct weir_error *error)
+weir_status reader_stats(weir_instance *instance, weir_on_stat on_stat, void *context,
+			 struct weir_error *error)
 {
-	struct stat folder;
-	if (stat(instance->path, &folder) == 0 && !S_ISDIR(folder.st_mode))
-		return error_set(error, WEIR_FATAL,
-				 "xapian: %s is not a folder, so no index of Xapian; set another "
-				 "path",
-				 instance->path);
-	struct xapian_database *database = NULL;
-	weir_status status = xapian_open(instance->path, false, &database, error);
-	if (status == WEIR_RETRY) { /* to wait for an index is in vain where something else is */
-		struct weir_error reason;
-		weir_status found = folder_check(instance->path, &reason);
-		if (found != WEIR_OK)
-			*error = reason;
-		return found != WEIR_OK ? found : status;
+	struct reader *reader = NULL;
+	struct head head;
+	weir_status status = instance_reader(instance, &reader, error);
+	if (status == WEIR_OK)
+		status = head_read(&reader->head, &head, error);
+	reader_release(reader);
+	if (status == WEIR_OK && on_stat(context, "documents_live", (double)head.live) == 0 &&
+	    on_stat(context, "documents_hidden", (double)head.hidden) == 0)
+		on_stat(context, "bytes_on_disk", (double)folder_bytes(instance->path));
+	return status;
+}
+
+static bool has_segment(const struct open_segment *segments, size_t count, uint32_t number)
+{
+	for (size_t i = 0; i < count; i++)
+		if (segments[i].segment.number == number)
+			return true;
+	return false;
+}
+
+/* Closes the segments that are not among the others. */
+static void close_segments(struct open_segment *segments, size_t count,
+			   const struct open_segment *others, size_t other_count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!has_segment(others, other_count, segments[i].segment.number))
+			segment_reader_close(segments[i].reader);
+	free(segments);
+}
+
+/* As it was open before, or opened. */
+static weir_status open_segment(weir_session *session, const struct segment *segment,
+				struct open_segment *out, struct weir_error *error)
+{
+	char path[PATH_MAX];
+	*out = (struct open_segment){*segment, NULL, segment->state == SEGMENT_SEALED};
+	for (size_t i = 0; i < session->segment_count; i++) {
+		const struct open_segment *open = &session->segments[i];
+		if (open->segment.number != segment->number)
+			continue;
+		out->reader = open->reader;
+		return open->is_final ? WEIR_OK : segment_reader_reopen(open->reader, error);
 	}
-	if (status != WEIR_OK)
-		return status;
-	bool is_new = false;
-	status = record_check(database, &instance->fields, instance->path, &is_new, error);
-	if (status == WEIR_OK && is_new)
-		status = error_set(error, WEIR_RETRY,
-				   "xapian: the index at %s is only being created; wait for the "
-				   "indexer",
-				   instance->path);
+	snprintf(path, sizeof(path), "%s/s.%06u", session->reader->path, (unsigned)segment->number);
+	return segment_reader_open(path, &out->reader, error);
+}
+
+static weir_status open_segments(weir_session *session, const struct manifest *manifest,
+				 struct weir_error *error)
+{
+	struct open_segment *segments = calloc(manifest->segment_count + 1, sizeof(*segments));
+	size_t count = 0;
+	weir_status status = segments != NULL ? WEIR_OK : error_no_memory(error);
+	while (status == WEIR_OK && count < manifest->segment_count) {
+		status = open_segment(session, &manifest->segments[count], &segments[count], error);
+		count += status == WEIR_OK;
+	}
 	if (status != WEIR_OK) {
-		xapian_close(database);
+		close_segments(segments, count, session->segments, session->segment_count);
 		return status;
 	}
-	*out = database;
+	close_segments(session->segments, session->segment_count, segments, count);
+	session->segments = segments;
+	session->segment_count = count;
+	session->manifest = manifest->number;
 	return WEIR_OK;
 }
 
-/* Leaves the session as it is on failure. */
-static weir_status open_again(struct weir_session *session, struct weir_error *error)
+/* The manifest may be newer than the head: its writer is about to write one, or was killed. What
+ * it names has all that can be seen at the head's commit. */
+static weir_status follow_manifest(weir_session *session, struct weir_error *error)
 {
-	struct xapian_database *database = NULL;
-	uint64_t generation = 0;
-	ino_t folder = folder_of(session->instance->path);
-	weir_status status = session_open_database(session->instance, &database, error);
+	struct manifest manifest = {0};
+	weir_status status = reader_manifest(session->reader, &manifest, error);
 	if (status != WEIR_OK)
 		return status;
-	status = xapian_generation(database, &generation, error);
+	status = open_segments(session, &manifest, error);
+	manifest_finish(&manifest);
+	return status;
+}
+
+static weir_status reopen_segments(weir_session *session, struct weir_error *error)
+{
+	weir_status status = WEIR_OK;
+	for (size_t i = 0; i < session->segment_count && status == WEIR_OK; i++)
+		if (!session->segments[i].is_final)
+			status = segment_reader_reopen(session->segments[i].reader, error);
+	return status;
+}
+
+static weir_status follow_head(weir_session *session, const struct head *head,
+			       struct weir_error *error)
+{
+	bool is_new = session->segments == NULL;
+	weir_status status = reader_grow(session->reader, head, error);
+	if (status != WEIR_OK)
+		return status;
+	status = is_new || head->manifest > session->manifest ? follow_manifest(session, error)
+							      : reopen_segments(session, error);
+	if (status == WEIR_OK)
+		session->head = *head;
+	return status;
+}
+
+/* Moves to the newest commit of the session's folder. */
+static weir_status follow(weir_session *session, struct weir_error *error)
+{
+	struct head head;
+	weir_status status = WEIR_RETRY;
+	for (int i = 0; i < TRIES && status == WEIR_RETRY; i++) {
+		status = head_read(&session->reader->head, &head, error);
+		if (status != WEIR_OK)
+			return status;
+		if (session->segments != NULL && head.sequence == session->head.sequence)
+			return WEIR_OK;
+		status = follow_head(session, &head, error);
+	}
+	return status;
+}
+
+/* A rebuilt index is another folder at the same path. */
+static weir_status change_folder(weir_session *session, struct weir_error *error)
+{
+	weir_session fresh = {.instance = session->instance, .host = session->host};
+	weir_status status = instance_reader(session->instance, &fresh.reader, error);
+	if (status == WEIR_OK)
+		status = follow(&fresh, error);
 	if (status != WEIR_OK) {
-		xapian_close(database);
+		close_segments(fresh.segments, fresh.segment_count, NULL, 0);
+		reader_release(fresh.reader);
 		return status;
 	}
-	xapian_close(session->database);
-	session->database = database;
-	session->folder = folder;
-	session->generation = generation;
+	close_segments(session->segments, session->segment_count, NULL, 0);
+	reader_release(session->reader);
+	session->reader = fresh.reader;
+	session->head = fresh.head;
+	session->manifest = fresh.manifest;
+	session->segments = fresh.segments;
+	session->segment_count = fresh.segment_count;
 	return WEIR_OK;
 }
 
@@ -87,23 +182,25 @@ void session_close(weir_session *session)
 {
 	if (session == NULL)
 		return;
-	xapian_close(session->database);
-	query_builder_finish(&session->query);
-	query_builder_finish(&session->filter);
-	free(session->keys);
-	bytes_finish(&session->term);
+	order_finish(&session->order);
+	match_finish(&session->match);
+	plan_finish(&session->query);
+	plan_finish(&session->filter);
+	close_segments(session->segments, session->segment_count, NULL, 0);
+	reader_release(session->reader);
+	bytes_finish(&session->record);
 	free(session);
 }
 
 weir_status session_open(weir_instance *instance, const struct weir_host *host, weir_session **out,
 			 struct weir_error *error)
 {
-	struct weir_session *session = calloc(1, sizeof(*session));
+	weir_session *session = calloc(1, sizeof(*session));
 	if (session == NULL)
 		return error_no_memory(error);
 	session->instance = instance;
 	session->host = host;
-	weir_status status = open_again(session, error);
+	weir_status status = change_folder(session, error);
 	if (status != WEIR_OK) {
 		session_close(session);
 		return status;
@@ -112,264 +209,79 @@ weir_status session_open(weir_instance *instance, const struct weir_host *host, 
 	return WEIR_OK;
 }
 
+static bool is_same_folder(const weir_session *session)
+{
+	struct stat status;
+	return stat(session->instance->path, &status) == 0 &&
+	       status.st_ino == session->reader->folder;
+}
+
 weir_status session_refresh(weir_session *session, uint64_t *generation, struct weir_error *error)
 {
-	uint64_t before = session->generation, now = 0;
-	weir_status status = WEIR_OK;
-	bool same = folder_of(session->instance->path) == session->folder;
-	if (same)
-		status = xapian_reopen(session->database, error);
-	if (same && status == WEIR_OK)
-		status = xapian_generation(session->database, &now, error);
-	if (status != WEIR_OK)
-		return status;
-	/* The upper half tells one database from another. */
-	if (!same || now >> 32 != before >> 32) {
-		status = open_again(session, error);
-		if (status != WEIR_OK)
-			return status;
-		now = session->generation;
-	}
-	session->generation = now;
-	*generation = now;
-	return WEIR_OK;
-}
-
-static weir_status damaged(const struct weir_session *session, struct weir_error *error)
-{
-	return error_set(error, WEIR_FATAL,
-			 "xapian: a document of the index at %s cannot be read; weir rebuild makes "
-			 "a new one",
-			 session->instance->path);
-}
-
-struct hit_context {
-	weir_on_hit on_hit;
-	void *context;
-	bool damaged;
-};
-
-static int hand_out_hit(void *context, double score, const char *bytes, size_t length)
-{
-	struct hit_context *hits = context;
-	struct index_data data;
-	hits->damaged = !index_data_read(bytes, length, &data);
-	if (hits->damaged)
-		return 1;
-	if (data.kind != WEIR_KIND_LIVE)
-		return 0;
-	struct weir_hit hit = {data.id, data.id_length, data.version,
-			       score,	data.state,	data.state_length};
-	return hits->on_hit(hits->context, &hit);
-}
-
-static weir_status make_keys(struct weir_session *session, const struct weir_search *search,
-			     struct weir_error *error)
-{
-	for (size_t i = 0; i < search->sort_count; i++) {
-		struct xapian_key *keys =
-			array_grow(session->keys, i, &session->key_capacity, sizeof(*keys));
-		if (keys == NULL)
-			return error_no_memory(error);
-		session->keys = keys;
-		const struct weir_sort_key *key = search->sort[i];
-		keys[i].descending = key->descending != 0;
-		keys[i].slot = XAPIAN_SLOT_SCORE;
-		if (key->field == WEIR_FIELD_DEFAULT)
-			continue;
-		size_t field = (size_t)key->field;
-		if (key->field < 0 || field >= session->instance->fields.count ||
-		    (session->instance->fields.fields[field].flags & WEIR_FIELD_SORT) == 0)
-			return error_set(error, WEIR_FATAL,
-					 "xapian: field number %d cannot be sorted by",
-					 (int)key->field);
-		keys[i].slot = (uint32_t)(SLOT_FIELDS + field);
-	}
-	return WEIR_OK;
-}
-
-/* Everything by id: the ids stand in order in the index, so a page near the front is read from
- * there. Sorting them all costs in proportion to the index. */
-struct browse {
-	size_t skip, left;
-	struct bytes data; /* of each document its length and itself */
-	const struct weir_host *host;
-	bool failed, cancelled;
-};
-
-static int take_live(void *context, const char *id, size_t id_length, const char *bytes,
-		     size_t length)
-{
-	struct browse *browse = context;
-	struct index_data data;
-	(void)id;
-	(void)id_length;
-	browse->cancelled = browse->host->cancelled(browse->host->context) != 0;
-	if (browse->cancelled)
-		return 1;
-	if (!index_data_read(bytes, length, &data) || data.kind != WEIR_KIND_LIVE)
-		return 0;
-	if (browse->skip > 0) {
-		browse->skip--;
-		return 0;
-	}
-	browse->failed = !bytes_append_u64(&browse->data, length) ||
-			 !bytes_append(&browse->data, bytes, length);
-	return browse->failed || --browse->left == 0;
-}
-
-static weir_status browse_ids(struct weir_session *session, const struct weir_search *search,
-			      struct hit_context *hits, struct weir_error *error)
-{
-	struct browse browse = {
-		.skip = search->offset, .left = search->limit, .host = session->host};
-	const char prefix[] = {TERM_ID, '\0'};
 	weir_status status =
-		xapian_each_term(session->database, prefix, prefix, 1, take_live, &browse, error);
-	if (status == WEIR_OK && browse.failed)
-		status = error_no_memory(error);
-	if (status == WEIR_OK && browse.cancelled)
-		status = error_set(error, WEIR_RETRY, "xapian: the search was cancelled");
-	for (size_t at = 0; status == WEIR_OK && at < browse.data.length;) {
-		size_t length = u64_read(browse.data.data + at);
-		if (hand_out_hit(hits, 0, browse.data.data + at + 8, length) != 0)
-			break;
-		at += 8 + length;
-	}
-	bytes_finish(&browse.data);
+		is_same_folder(session) ? follow(session, error) : change_folder(session, error);
+	if (status == WEIR_OK)
+		*generation = session->reader->mark | session->head.commit;
 	return status;
 }
 
-/* Whether browse_ids may answer, and is quicker. */
-static bool can_browse(const struct weir_search *search, uint64_t total)
+void session_match(weir_session *session)
 {
-	bool by_score = search->sort_count == 0 ||
-			(search->sort_count == 1 && search->sort[0]->descending != 0 &&
-			 search->sort[0]->field == WEIR_FIELD_DEFAULT);
-	return search->query->kind == WEIR_QUERY_ALL && search->filter == NULL && by_score &&
-	       search->limit > 0 && search->offset < total / 16 && search->limit < total / 16;
+	struct match *match = &session->match;
+	match->reader = session->reader;
+	match->head = &session->head;
+	match->segments = session->segments;
+	match->segment_count = session->segment_count;
+	match->host = session->host;
 }
 
-weir_status session_search(weir_session *session, const struct weir_search *search,
-			   weir_on_hit on_hit, void *context, struct weir_search_result *result,
-			   struct weir_error *error)
+weir_status session_prepare(weir_session *session, const struct weir_query *query,
+			    const struct weir_query *filter, bool is_scored,
+			    struct weir_error *error)
 {
-	const struct fields *fields = &session->instance->fields;
-	struct xapian_query query, filter;
-	weir_status status = query_build(&session->query, fields, session->host, session->database,
-					 search->query, &query, error);
-	if (status == WEIR_OK && search->filter != NULL)
-		status = query_build(&session->filter, fields, session->host, session->database,
-				     search->filter, &filter, error);
-	if (status == WEIR_OK)
-		status = make_keys(session, search, error);
+	struct query_context context = {&session->instance->fields, &session->reader->layout,
+					session->reader->names, session->host, !is_scored};
+	weir_status status = plan_build(&session->query, &context, query, error);
+	context.is_filter = true;
+	if (status == WEIR_OK && filter != NULL)
+		status = plan_build(&session->filter, &context, filter, error);
 	if (status != WEIR_OK)
 		return status;
-	struct xapian_search prepared = {
-		.query = &query,
-		.filter = search->filter != NULL ? &filter : NULL,
-		.keys = session->keys,
-		.key_count = search->sort_count,
-		.id_slot = SLOT_ID,
-		.offset = search->offset,
-		.limit = search->limit,
-		.cancelled = session->host->cancelled,
-		.context = session->host->context,
-	};
-	struct hit_context hits = {on_hit, context, false};
-	uint64_t total = 0;
-	status = xapian_frequency(session->database, TERM_LIVE, 1, &total, error);
-	if (status == WEIR_OK && can_browse(search, total))
-		status = browse_ids(session, search, &hits, error);
-	else if (status == WEIR_OK)
-		status = xapian_search(session->database, &prepared, hand_out_hit, &hits, &total,
-				       error);
-	if (status == WEIR_OK && hits.damaged)
-		return damaged(session, error);
-	if (status == WEIR_OK)
-		*result = (struct weir_search_result){.total = total};
+	session_match(session);
+	return match_begin(&session->match, &session->query,
+			   filter != NULL ? &session->filter : NULL, is_scored, error);
+}
+
+weir_status session_check(const weir_session *session, struct weir_error *error)
+{
+	struct head head;
+	weir_status status = head_read(&session->reader->head, &head, error);
+	if (status == WEIR_OK && session->head.commit < head.oldest_readable)
+		return error_set(
+			error, WEIR_RETRY,
+			"xapian: the index at %s moved on meanwhile; refresh and ask again",
+			session->reader->path);
 	return status;
-}
-
-static int hand_out_document(void *context, const char *bytes, size_t length)
-{
-	return hand_out_hit(context, 0, bytes, length);
-}
-
-weir_status session_get(weir_session *session, const char *id, size_t id_length, weir_on_hit on_hit,
-			void *context, struct weir_error *error)
-{
-	if (id_length == 0 || id_length > XAPIAN_TERM_LIMIT)
-		return WEIR_OK;
-	session->term.length = 0;
-	if (!index_append_id(&session->term, id, id_length))
-		return error_no_memory(error);
-	uint32_t docid = 0;
-	struct hit_context hits = {on_hit, context, false};
-	weir_status status = xapian_find(session->database, session->term.data,
-					 session->term.length, &docid, error);
-	if (status == WEIR_OK && docid != 0)
-		status = xapian_data(session->database, docid, hand_out_document, &hits, error);
-	return status == WEIR_OK && hits.damaged ? damaged(session, error) : status;
-}
-
-struct scan_context {
-	weir_on_scan on_scan;
-	weir_on_scan_state on_state; /* instead of on_scan */
-	void *context;
-	const struct weir_host *host;
-	bool damaged, cancelled;
-};
-
-static int hand_out_scanned(void *context, const char *id, size_t id_length, const char *bytes,
-			    size_t length)
-{
-	struct scan_context *scan = context;
-	struct index_data data;
-	scan->cancelled = scan->host->cancelled(scan->host->context) != 0;
-	scan->damaged = !index_data_read(bytes, length, &data);
-	if (scan->cancelled || scan->damaged)
-		return 1;
-	if (scan->on_state != NULL)
-		return scan->on_state(scan->context, id, id_length, data.version, data.kind,
-				      data.state, data.state_length);
-	return scan->on_scan(scan->context, id, id_length, data.version, data.kind);
-}
-
-static weir_status run_scan(weir_session *session, const char *from, size_t from_length,
-			    struct scan_context *scan, struct weir_error *error)
-{
-	const char prefix[] = {TERM_ID, '\0'};
-	session->term.length = 0;
-	if (!index_append_id(&session->term, from, from_length))
-		return error_no_memory(error);
-	weir_status status = xapian_each_term(session->database, prefix, session->term.data,
-					      session->term.length, hand_out_scanned, scan, error);
-	if (status == WEIR_OK && scan->damaged)
-		return damaged(session, error);
-	if (status == WEIR_OK && scan->cancelled)
-		return error_set(error, WEIR_RETRY, "xapian: the scan was cancelled");
-	return status;
-}
-
-weir_status session_scan(weir_session *session, const char *from, size_t from_length,
-			 weir_on_scan on_scan, void *context, struct weir_error *error)
-{
-	struct scan_context scan = {.on_scan = on_scan, .context = context, .host = session->host};
-	return run_scan(session, from, from_length, &scan, error);
-}
-
-weir_status session_scan_states(weir_session *session, const char *from, size_t from_length,
-				weir_on_scan_state on_state, void *context,
-				struct weir_error *error)
-{
-	struct scan_context scan = {
-		.on_state = on_state, .context = context, .host = session->host};
-	return run_scan(session, from, from_length, &scan, error);
 }
 
 weir_status session_positions(weir_session *session, weir_on_position on_position, void *context,
 			      struct weir_error *error)
 {
-	return record_positions(session->database, on_position, context, error);
+	struct manifest manifest = {0};
+	struct bytes positions = {0};
+	weir_status status;
+	if (session->head.block != 0) {
+		status =
+			log_positions(session->reader->log, session->head.block, &positions, error);
+	} else {
+		status = reader_manifest(session->reader, &manifest, error);
+		positions = manifest.positions;
+		manifest.positions = (struct bytes){0};
+		manifest_finish(&manifest);
+	}
+	if (status == WEIR_OK)
+		status = positions_each(positions.data, positions.length, on_position, context,
+					error);
+	bytes_finish(&positions);
+	return status;
 }

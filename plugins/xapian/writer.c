@@ -128,7 +128,8 @@ weir_status writer_maintain(weir_instance *instance, uint32_t budget_ms, struct 
 weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *context,
 			 struct weir_error *error)
 {
-	(void)error;
+	if (instance->store == NULL)
+		return reader_stats(instance, on_stat, context, error);
 	const struct head *head = &instance->store->head;
 	if (on_stat(context, "documents_live", (double)head->live) == 0 &&
 	    on_stat(context, "documents_hidden", (double)head->hidden) == 0 &&

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT
+ * leaves.c - the parts of a query that read: lists of postings, columns, and words in records. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "match.h"
+#include "phrase.h"
+
+#define BATCH 256
+/* With more terms than these, what a list of postings needs is not kept from chunk to chunk. */
+#define OPEN_LIMIT 256
+/* A list is asked for each candidate when so many of its postings would be passed over for one. */
+#define PICK_RATIO 8
+#define COUNT_LIMIT UINT16_MAX
+#define BM25_K1 1.0
+#define PHRASE_ASKS 64 /* records between two questions whether the search is still wanted */
+
+static const char no_words[1];
+
+static const uint32_t *lengths_of(const struct match *match)
+{
+	return (const uint32_t *)(const void *)rows_at(&match->reader->rows, COLUMN_WORDS,
+						       match->base, sizeof(uint32_t));
+}
+
+static float score_of(const struct match *match, double weight, uint32_t count, uint32_t length)
+{
+	float norm = match->norms[length < NORM_COUNT ? length : NORM_COUNT - 1];
+	float often = (float)count;
+	return (float)weight * often * (float)(BM25_K1 + 1) / (often + norm);
+}
+
+static weir_status open_term(struct match_task *task, size_t term, struct weir_error *error)
+{
+	const struct plan *plan = task->side->plan;
+	if (task->side->postings[term] != NULL)
+		return WEIR_OK;
+	return postings_open(task->match->segment->reader,
+			     plan->text.data + plan->terms[term].offset, plan->terms[term].length,
+			     &task->side->postings[term], error);
+}
+
+static void close_term(struct match_side *side, size_t term)
+{
+	postings_close(side->postings[term]);
+	side->postings[term] = NULL;
+}
+
+void leaf_close(struct match_side *side)
+{
+	for (size_t i = 0; i < side->plan->term_count; i++)
+		close_term(side, i);
+	for (size_t i = 0; i < side->plan->node_count; i++)
+		side->nodes[i].is_spread = false;
+}
+
+/* What the postings of one node's terms are put into. */
+struct taking {
+	const uint64_t *within;
+	uint64_t *out;
+	float *scores;
+	uint16_t *counts; /* several terms count as one: how often, until all are there */
+	double weight;
+};
+
+static void put_postings(struct match *match, const struct taking *taking,
+			 const struct posting *batch, size_t count)
+{
+	const uint32_t *lengths = taking->scores != NULL ? lengths_of(match) : NULL;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t index = batch[i].docid - match->base;
+		if (taking->within != NULL && !bit_is_set(taking->within, index))
+			continue;
+		bit_set(taking->out, index);
+		if (taking->counts != NULL) {
+			uint32_t sum = taking->counts[index] + batch[i].count;
+			taking->counts[index] = (uint16_t)(sum < COUNT_LIMIT ? sum : COUNT_LIMIT);
+		} else if (taking->scores != NULL) {
+			taking->scores[index] +=
+				score_of(match, taking->weight, batch[i].count, lengths[index]);
+		}
+	}
+}
+
+static weir_status take_all(struct match_task *task, struct postings *postings,
+			    const struct taking *taking)
+{
+	struct match *match = task->match;
+	struct posting batch[BATCH];
+	size_t taken = BATCH;
+	while (taken == BATCH) {
+		weir_status status =
+			postings_take(postings, match->base, match->base + CHUNK_DOCIDS, batch,
+				      BATCH, &taken, task->error);
+		if (status != WEIR_OK)
+			return status;
+		put_postings(match, taking, batch, taken);
+	}
+	return WEIR_OK;
+}
+
+static weir_status pick(struct match_task *task, struct postings *postings,
+			const struct taking *taking)
+{
+	struct posting batch[BATCH];
+	uint32_t docids[BATCH], index;
+	size_t count = 0, taken;
+	weir_status status = WEIR_OK;
+	EACH_BIT(taking->within, index)
+	{
+		docids[count++] = task->match->base + index;
+		if (count < BATCH)
+			continue;
+		status = postings_pick(postings, docids, count, batch, &taken, task->error);
+		if (status != WEIR_OK)
+			return status;
+		put_postings(task->match, taking, batch, taken);
+		count = 0;
+	}
+	status = postings_pick(postings, docids, count, batch, &taken, task->error);
+	if (status == WEIR_OK)
+		put_postings(task->match, taking, batch, taken);
+	return status;
+}
+
+static uint32_t frequency_of(const struct match_task *task, size_t term)
+{
+	size_t segment = (size_t)(task->match->segment - task->match->segments);
+	return task->side->frequencies[segment * task->side->plan->term_count + term];
+}
+
+/* within_count: 0 when any will do. */
+static weir_status take_term(struct match_task *task, size_t term, size_t within_count,
+			     const struct taking *taking)
+{
+	struct match *match = task->match;
+	uint64_t frequency = frequency_of(task, term);
+	if (frequency == 0)
+		return WEIR_OK;
+	weir_status status = open_term(task, term, task->error);
+	if (status != WEIR_OK || task->side->postings[term] == NULL)
+		return status;
+	/* How many postings a chunk has, if they are spread evenly. */
+	uint64_t here = frequency * CHUNK_DOCIDS / (match->segment_documents + 1);
+	status = taking->within != NULL && here > within_count * PICK_RATIO
+			 ? pick(task, task->side->postings[term], taking)
+			 : take_all(task, task->side->postings[term], taking);
+	if (task->side->plan->term_count > OPEN_LIMIT)
+		close_term(task->side, term);
+	return status;
+}
+
+/* Turns what was counted into scores, and leaves the counts 0. */
+static void settle_counts(struct match *match, const struct taking *taking)
+{
+	const uint32_t *lengths = lengths_of(match);
+	uint32_t index;
+	EACH_BIT(taking->out, index)
+	{
+		taking->scores[index] +=
+			score_of(match, taking->weight, taking->counts[index], lengths[index]);
+		taking->counts[index] = 0;
+	}
+}
+
+static weir_status evaluate_terms(struct match_task *task, const struct node *node,
+				  const struct match_node *state, const uint64_t *within,
+				  uint64_t *out, float *scores)
+{
+	struct match *match = task->match;
+	struct taking taking = {within, out, NULL, NULL, state->weight};
+	if (scores != NULL && state->weight > 0)
+		taking.scores = scores;
+	if (taking.scores != NULL && node->term_count > 1)
+		taking.counts = match->counts;
+	size_t within_count = within != NULL ? bits_count(within) : 0;
+	weir_status status = WEIR_OK;
+	for (size_t i = 0; i < node->term_count && status == WEIR_OK; i++)
+		status = take_term(task, node->first_term + i, within_count, &taking);
+	if (status != WEIR_OK)
+		memset(match->counts, 0, sizeof(match->counts));
+	else if (taking.counts != NULL)
+		settle_counts(match, &taking);
+	return status;
+}
+
+/* The column says it for a candidate; and for all, where the list of postings is long. */
+static void evaluate_ordinal(const struct match *match, const struct node *node,
+			     const uint64_t *within, uint64_t *out)
+{
+	const uint32_t *values = (const uint32_t *)(const void *)rows_at(
+		&match->reader->rows, node->column, match->base, sizeof(uint32_t));
+	uint32_t wanted = (uint32_t)node->lower, index;
+	if (within != NULL && bits_count(within) < CHUNK_DOCIDS / 8) {
+		EACH_BIT(within, index)
+		if (values[index] == wanted)
+			bit_set(out, index);
+		return;
+	}
+	for (index = 0; index < CHUNK_DOCIDS; index++)
+		out[index / 64] |= (uint64_t)(values[index] == wanted) << index % 64;
+	for (size_t i = 0; within != NULL && i < BITS_WORDS; i++)
+		out[i] &= within[i];
+}
+
+static void evaluate_range(const struct match *match, const struct node *node,
+			   const uint64_t *within, uint64_t *out)
+{
+	const uint64_t *values = (const uint64_t *)(const void *)rows_at(
+		&match->reader->rows, node->column, match->base, sizeof(uint64_t));
+	uint64_t lower = node->lower, width = node->upper - lower;
+	uint32_t index;
+	if (within != NULL && bits_count(within) < CHUNK_DOCIDS / 8) {
+		EACH_BIT(within, index)
+		if (values[index] - lower <= width)
+			bit_set(out, index);
+		return;
+	}
+	for (index = 0; index < CHUNK_DOCIDS; index++)
+		out[index / 64] |= (uint64_t)(values[index] - lower <= width) << index % 64;
+	for (size_t i = 0; within != NULL && i < BITS_WORDS; i++)
+		out[i] &= within[i];
+}
+
+static void evaluate_all(const struct match *match, const uint64_t *within, uint64_t *out)
+{
+	const uint64_t *locations = (const uint64_t *)(const void *)rows_at(
+		&match->reader->rows, COLUMN_LOCATION, match->base, sizeof(uint64_t));
+	uint32_t index;
+	for (index = 0; index < CHUNK_DOCIDS; index++)
+		if (within == NULL || bit_is_set(within, index))
+			bit_set(out, index);
+	match_mask(match, match->base, out);
+	if (match->head->hidden == 0)
+		return;
+	EACH_BIT(out, index)
+	if ((locations[index] & LOCATION_HIDDEN) != 0)
+		out[index / 64] &= ~(UINT64_C(1) << index % 64);
+}
+
+/* The segment's docids: first, and how many places. */
+static uint32_t segment_first(const struct match *match)
+{
+	return match->segment->segment.first_chunk * CHUNK_DOCIDS + 1;
+}
+
+static size_t segment_places(const struct match *match)
+{
+	const struct segment *segment = &match->segment->segment;
+	return ((size_t)segment->last_chunk - segment->first_chunk + 1) * CHUNK_DOCIDS;
+}
+
+static bool bytes_zeros(struct bytes *bytes, size_t length)
+{
+	bytes->length = 0;
+	if (bytes->capacity < length) {
+		bytes_finish(bytes);
+		bytes->data = calloc(1, length);
+		if (bytes->data == NULL)
+			return false;
+		bytes->capacity = length;
+	} else {
+		memset(bytes->data, 0, length);
+	}
+	bytes->length = length;
+	return true;
+}
+
+static weir_status spread_term(struct match_task *task, struct match_node *state, bool is_counted,
+			       const char *term, size_t length)
+{
+	struct match *match = task->match;
+	struct postings *postings = NULL;
+	struct posting batch[BATCH];
+	uint32_t first = segment_first(match), limit = first + (uint32_t)segment_places(match);
+	uint64_t *bits = (uint64_t *)(void *)state->bits.data;
+	unsigned char *counted = (unsigned char *)state->counted.data;
+	weir_status status =
+		postings_open(match->segment->reader, term, length, &postings, task->error);
+	for (size_t taken = BATCH; status == WEIR_OK && postings != NULL && taken == BATCH;) {
+		status = postings_take(postings, first, limit, batch, BATCH, &taken, task->error);
+		for (size_t i = 0; status == WEIR_OK && i < taken; i++) {
+			uint32_t place = batch[i].docid - first;
+			/* A chunk's bits begin at a word of their own. */
+			uint32_t chunk = place / CHUNK_DOCIDS, index = place % CHUNK_DOCIDS;
+			bit_set(bits + (size_t)chunk * BITS_WORDS, index);
+			if (!is_counted)
+				continue;
+			uint32_t sum = counted[place] + batch[i].count;
+			counted[place] = (unsigned char)(sum < UINT8_MAX ? sum : UINT8_MAX);
+		}
+	}
+	postings_close(postings);
+	return status;
+}
+
+/* A beginning may have any number of terms, so each is read once, for the whole segment. */
+static weir_status spread(struct match_task *task, const struct node *node,
+			  struct match_node *state, bool is_counted)
+{
+	struct match *match = task->match;
+	size_t places = segment_places(match);
+	if (!bytes_zeros(&state->bits, places / CHUNK_DOCIDS * BITS_WORDS * sizeof(uint64_t)) ||
+	    (is_counted && !bytes_zeros(&state->counted, places)))
+		return error_no_memory(task->error);
+	const struct plan *plan = task->side->plan;
+	const struct query_term *beginning = &plan->terms[node->first_term];
+	struct terms *terms = NULL;
+	weir_status status = terms_open(match->segment->reader, plan->text.data + beginning->offset,
+					beginning->length, &terms, task->error);
+	const char *term = no_words;
+	size_t length, seen = 0;
+	while (status == WEIR_OK) {
+		status = terms_next(terms, &term, &length, task->error);
+		if (status != WEIR_OK || term == NULL)
+			break;
+		if (seen++ % BATCH == 0)
+			status = match_cancelled(match, task->error);
+		if (status == WEIR_OK)
+			status = spread_term(task, state, is_counted, term, length);
+	}
+	terms_close(terms);
+	state->is_spread = status == WEIR_OK;
+	return status;
+}
+
+static weir_status evaluate_beginning(struct match_task *task, const struct node *node,
+				      struct match_node *state, const uint64_t *within,
+				      uint64_t *out, float *scores)
+{
+	struct match *match = task->match;
+	bool is_counted = scores != NULL && state->weight > 0;
+	weir_status status = state->is_spread ? WEIR_OK : spread(task, node, state, is_counted);
+	if (status != WEIR_OK)
+		return status;
+	uint32_t place = match->base - segment_first(match), index;
+	memcpy(out,
+	       state->bits.data + (size_t)(place / CHUNK_DOCIDS) * BITS_WORDS * sizeof(uint64_t),
+	       BITS_WORDS * sizeof(uint64_t));
+	for (size_t i = 0; within != NULL && i < BITS_WORDS; i++)
+		out[i] &= within[i];
+	if (!is_counted)
+		return WEIR_OK;
+	const unsigned char *counted = (const unsigned char *)state->counted.data + place;
+	const uint32_t *lengths = lengths_of(match);
+	EACH_BIT(out, index)
+	scores[index] += score_of(match, state->weight, counted[index], lengths[index]);
+	return WEIR_OK;
+}
+
+weir_status leaf_evaluate(struct match_task *task, const struct node *node,
+			  struct match_node *state, const uint64_t *within, uint64_t *out,
+			  float *scores)
+{
+	struct match *match = task->match;
+	memset(out, 0, BITS_WORDS * sizeof(*out));
+	switch (node->kind) {
+	case NODE_ALL:
+		evaluate_all(match, within, out);
+		return WEIR_OK;
+	case NODE_RANGE:
+		evaluate_range(match, node, within, out);
+		return WEIR_OK;
+	case NODE_BEGINNING:
+		return evaluate_beginning(task, node, state, within, out, scores);
+	case NODE_TERMS:
+		if (node->column != 0 &&
+		    (within != NULL || state->expected > match->segment_documents / 16)) {
+			evaluate_ordinal(match, node, within, out);
+			return WEIR_OK;
+		}
+		return evaluate_terms(task, node, state, within, out, scores);
+	default:
+		return WEIR_OK;
+	}
+}
+
+static bool stands(const struct match_task *task, const struct node *node,
+		   const struct record *record, struct phrase_word *words)
+{
+	const struct plan *plan = task->side->plan;
+	size_t length;
+	const char *text = record_words(record, node->field, &length);
+	if (text == NULL)
+		return false;
+	for (size_t i = 0; i < node->term_count; i++) {
+		const struct query_term *term = &plan->terms[node->first_term + i];
+		words[i] = (struct phrase_word){plan->text.data + term->offset + TERM_PREFIX_LENGTH,
+						term->length - TERM_PREFIX_LENGTH};
+	}
+	return phrase_stands(text, length, words, node->term_count, node->distance);
+}
+
+weir_status leaf_phrase(struct match_task *task, const struct node *node, uint64_t *bits)
+{
+	struct match *match = task->match;
+	struct phrase_word *words = malloc((node->term_count + 1) * sizeof(*words));
+	weir_status status = words != NULL ? WEIR_OK : error_no_memory(task->error);
+	uint32_t index, seen = 0;
+	match_mask(match, match->base, bits);
+	EACH_BIT(bits, index)
+	{
+		struct record record;
+		if (status == WEIR_OK && ++seen % PHRASE_ASKS == 0)
+			status = match_cancelled(match, task->error);
+		if (status == WEIR_OK)
+			status = match_record(match, match->base + index, &record, task->error);
+		if (status == WEIR_OK && !stands(task, node, &record, words))
+			bits[index / 64] &= ~(UINT64_C(1) << index % 64);
+	}
+	free(words);
+	return status;
+}

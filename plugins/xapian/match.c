@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+#include "match.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+#define BM25_K1 1.0
+#define BM25_B 0.5
+/* A beginning's terms are not counted beforehand, so it weighs as a word of middling rarity. */
+#define BEGINNING_RARITY 1.0
+#define WINDOW_SMALL 4096U /* most records, up to their words */
+#define WINDOW_LARGE 32768U
+#define WINDOW_NEAR 8192U /* records so close are read together */
+
+typedef uint64_t bits_t[BITS_WORDS];
+
+void match_finish(struct match *match)
+{
+	struct match_side *sides[] = {&match->query, &match->filter};
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t node = 0; node < sides[i]->node_capacity; node++) {
+			bytes_finish(&sides[i]->nodes[node].bits);
+			bytes_finish(&sides[i]->nodes[node].counted);
+		}
+		free(sides[i]->nodes);
+		free(sides[i]->postings);
+		free(sides[i]->frequencies);
+	}
+	bytes_finish(&match->window.bytes);
+	*match = (struct match){0};
+}
+
+weir_status match_cancelled(struct match *match, struct weir_error *error)
+{
+	if (match->host->cancelled(match->host->context) == 0)
+		return WEIR_OK;
+	return error_set(error, WEIR_RETRY, "xapian: the search was cancelled");
+}
+
+/* Room for count elements, all 0; what was there is lost. */
+static void *array_zeros(void *array, size_t count, size_t *capacity, size_t size)
+{
+	if (count <= *capacity) {
+		memset(array, 0, count * size);
+		return array;
+	}
+	void *made = calloc(count, size);
+	if (made == NULL)
+		return NULL;
+	free(array);
+	*capacity = count;
+	return made;
+}
+
+static bool make_nodes(struct match_side *side, size_t count)
+{
+	if (count > side->node_capacity) {
+		struct match_node *grown = realloc(side->nodes, count * sizeof(*grown));
+		if (grown == NULL)
+			return false;
+		memset(grown + side->node_capacity, 0,
+		       (count - side->node_capacity) * sizeof(*grown));
+		side->nodes = grown;
+		side->node_capacity = count;
+	}
+	for (size_t i = 0; i < count; i++)
+		side->nodes[i].is_spread = false;
+	return true;
+}
+
+static weir_status make_side(struct match *match, struct match_side *side, struct plan *plan,
+			     struct weir_error *error)
+{
+	size_t pairs = plan->term_count * match->segment_count;
+	side->plan = plan;
+	void *postings = array_zeros(side->postings, plan->term_count + 1, &side->posting_capacity,
+				     sizeof(struct postings *));
+	if (postings == NULL)
+		return error_no_memory(error);
+	side->postings = postings;
+	void *frequencies = array_zeros(side->frequencies, pairs + 1, &side->frequency_capacity,
+					sizeof(uint32_t));
+	if (frequencies == NULL)
+		return error_no_memory(error);
+	side->frequencies = frequencies;
+	return make_nodes(side, plan->node_count) ? WEIR_OK : error_no_memory(error);
+}
+
+static weir_status read_frequencies(struct match *match, struct match_side *side,
+				    struct weir_error *error)
+{
+	const struct plan *plan = side->plan;
+	uint32_t *frequency = side->frequencies;
+	weir_status status = WEIR_OK;
+	for (size_t i = 0; i < match->segment_count; i++) {
+		for (size_t term = 0; term < plan->term_count && status == WEIR_OK; term++) {
+			const struct query_term *place = &plan->terms[term];
+			status = segment_reader_frequency(match->segments[i].reader,
+							  plan->text.data + place->offset,
+							  place->length, frequency++, error);
+			if (term % 64 == 63 && status == WEIR_OK)
+				status = match_cancelled(match, error);
+		}
+	}
+	return status;
+}
+
+/* How much a node's word tells: the rarer, the more. */
+static double rarity(const struct match *match, const struct match_side *side,
+		     const struct node *node)
+{
+	if (node->kind == NODE_BEGINNING)
+		return BEGINNING_RARITY;
+	double all = (double)match->head->live, having = 0;
+	for (size_t i = 0; i < match->segment_count; i++)
+		for (size_t term = 0; term < node->term_count; term++)
+			having += side->frequencies[i * side->plan->term_count + node->first_term +
+						    term];
+	if (having > all)
+		having = all;
+	return log(1 + (all - having + 0.5) / (having + 0.5));
+}
+
+static weir_status make_norms(struct match *match, struct weir_error *error)
+{
+	uint64_t documents = 0, words = 0;
+	for (size_t i = 0; i < match->segment_count; i++) {
+		uint64_t more_documents, more_words;
+		weir_status status = segment_reader_size(match->segments[i].reader, &more_documents,
+							 &more_words, error);
+		if (status != WEIR_OK)
+			return status;
+		documents += more_documents;
+		words += more_words;
+	}
+	double average = documents > 0 && words > 0 ? (double)words / (double)documents : 1;
+	if (average == match->average_length)
+		return WEIR_OK;
+	for (size_t i = 0; i < NORM_COUNT; i++)
+		match->norms[i] = (float)(BM25_K1 * (1 - BM25_B + BM25_B * (double)i / average));
+	match->average_length = average;
+	return WEIR_OK;
+}
+
+weir_status match_begin(struct match *match, struct plan *query, struct plan *filter,
+			bool is_scored, struct weir_error *error)
+{
+	match->has_filter = filter != NULL;
+	match->is_scored = is_scored && query->is_scored;
+	match->window.bytes.length = 0;
+	weir_status status = match_cancelled(match, error);
+	if (status == WEIR_OK)
+		status = make_side(match, &match->query, query, error);
+	if (status == WEIR_OK)
+		status = read_frequencies(match, &match->query, error);
+	if (status == WEIR_OK && filter != NULL)
+		status = make_side(match, &match->filter, filter, error);
+	if (status == WEIR_OK && filter != NULL)
+		status = read_frequencies(match, &match->filter, error);
+	if (status != WEIR_OK || !match->is_scored)
+		return status;
+	for (size_t i = 0; i < query->node_count; i++)
+		if (query->nodes[i].boost > 0)
+			match->query.nodes[i].weight =
+				query->nodes[i].boost *
+				rarity(match, &match->query, &query->nodes[i]);
+		else
+			match->query.nodes[i].weight = 0;
+	return make_norms(match, error);
+}
+
+void match_mask(const struct match *match, uint32_t base, uint64_t bits[BITS_WORDS])
+{
+	const struct rows *rows = &match->reader->rows;
+	const uint32_t *born = (const uint32_t *)(const void *)rows_at(rows, COLUMN_BORN, base, 4);
+	const uint32_t *dead = (const uint32_t *)(const void *)rows_at(rows, COLUMN_DEAD, base, 4);
+	/* One is taken from each, so that 0, which is never, becomes the largest. */
+	uint32_t limit = match->head->commit;
+	for (size_t word = 0; word < BITS_WORDS; word++) {
+		uint64_t left = bits[word], kept = 0;
+		if (__builtin_popcountll(left) < 16) {
+			for (; left != 0; left &= left - 1) {
+				size_t index = word * 64 + (size_t)__builtin_ctzll(left);
+				bool seen = born[index] - 1 < limit && dead[index] - 1 >= limit;
+				kept |= seen ? left & -left : 0;
+			}
+		} else {
+			size_t count = CHUNK_DOCIDS < 64 ? CHUNK_DOCIDS : 64;
+			for (size_t i = 0; i < count; i++) {
+				size_t index = word * 64 + i;
+				uint64_t seen = born[index] - 1 < limit && dead[index] - 1 >= limit;
+				kept |= seen << i;
+			}
+		}
+		bits[word] &= kept;
+	}
+}
+
+static weir_status damaged(const struct match *match, struct weir_error *error)
+{
+	return error_set(error, WEIR_FATAL,
+			 "xapian: a document of the index at %s cannot be read; weir rebuild makes "
+			 "a new one",
+			 match->reader->path);
+}
+
+weir_status match_whole_record(const struct match *match, uint32_t docid, struct bytes *bytes,
+			       struct record *record, struct weir_error *error)
+{
+	uint64_t place = rows_u64(&match->reader->rows, COLUMN_LOCATION, docid) & ~LOCATION_HIDDEN;
+	weir_status status = log_record(match->reader->log, place, bytes, error);
+	if (status == WEIR_OK && !record_read(bytes->data, bytes->length, true, record))
+		return damaged(match, error);
+	return status;
+}
+
+weir_status match_record(struct match *match, uint32_t docid, struct record *record,
+			 struct weir_error *error)
+{
+	struct match_window *window = &match->window;
+	uint64_t place = rows_u64(&match->reader->rows, COLUMN_LOCATION, docid) & ~LOCATION_HIDDEN;
+	uint64_t ahead = place - window->place;
+	size_t length = window->bytes.length;
+	if (ahead < length &&
+	    record_read(window->bytes.data + ahead, length - (size_t)ahead, false, record))
+		return WEIR_OK;
+	size_t wanted = length > 0 && ahead < length + WINDOW_NEAR ? WINDOW_LARGE : WINDOW_SMALL;
+	window->bytes.length = 0;
+	for (;;) {
+		if (!bytes_reserve(&window->bytes, wanted))
+			return error_no_memory(error);
+		weir_status status = log_read(match->reader->log, place, window->bytes.data, wanted,
+					      &length, error);
+		if (status != WEIR_OK)
+			return status;
+		if (record_read(window->bytes.data, length, false, record))
+			break;
+		if (length < wanted || wanted > UINT32_MAX)
+			return damaged(match, error);
+		wanted *= 8;
+	}
+	window->place = place;
+	window->bytes.length = length;
+	return WEIR_OK;
+}
+
+static uint64_t expect_leaf(const struct match *match, const struct match_side *side,
+			    const struct node *node)
+{
+	const uint32_t *frequencies =
+		side->frequencies +
+		(size_t)(match->segment - match->segments) * side->plan->term_count;
+	uint64_t sum = 0;
+	switch (node->kind) {
+	case NODE_NOTHING:
+		return 0;
+	case NODE_RANGE:
+	case NODE_BEGINNING:
+		return match->segment_documents / 2 + 1;
+	case NODE_TERMS:
+		for (size_t i = 0; i < node->term_count; i++)
+			sum += frequencies[node->first_term + i];
+		return sum;
+	default:
+		return match->segment_documents + 1;
+	}
+}
+
+/* What only takes away comes last, in any order. */
+static uint64_t rank(const struct match_side *side, int child)
+{
+	return side->plan->nodes[child].kind == NODE_NOT ? UINT64_MAX : side->nodes[child].expected;
+}
+
+/* The rarest child first. */
+static void sort_children(struct match_side *side, struct node *node)
+{
+	struct node *nodes = side->plan->nodes;
+	int sorted = NO_NODE;
+	for (int child = node->child, next; child != NO_NODE; child = next) {
+		next = nodes[child].next;
+		int *link = &sorted;
+		while (*link != NO_NODE && rank(side, *link) <= rank(side, child))
+			link = &nodes[*link].next;
+		nodes[child].next = *link;
+		*link = child;
+	}
+	node->child = sorted;
+}
+
+/* How many documents a node may have in the segment; sorts the children of what is an AND. */
+static uint64_t expect(struct match *match, struct match_side *side, int number)
+{
+	struct node *node = &side->plan->nodes[number];
+	uint64_t least = UINT64_MAX, sum = 0;
+	for (int child = node->child; child != NO_NODE; child = side->plan->nodes[child].next) {
+		uint64_t one = expect(match, side, child);
+		least = rank(side, child) < least ? one : least;
+		sum += one;
+	}
+	uint64_t expected;
+	if (node->kind == NODE_AND || node->kind == NODE_PHRASE) {
+		sort_children(side, node);
+		expected = least == UINT64_MAX ? match->segment_documents + 1 : least;
+	} else if (node->kind == NODE_OR) {
+		expected = sum;
+	} else {
+		expected = expect_leaf(match, side, node);
+	}
+	side->nodes[number].expected = expected;
+	return expected;
+}
+
+static weir_status evaluate(struct match_task *task, int number, const uint64_t *within,
+			    uint64_t *out, float *scores);
+
+/* What fails later leaves its scores behind, so in an OR it needs scores of its own. */
+static weir_status evaluate_apart(struct match_task *task, int number, const uint64_t *within,
+				  uint64_t *out, float *scores)
+{
+	enum node_kind kind = task->side->plan->nodes[number].kind;
+	if (scores == NULL || (kind != NODE_AND && kind != NODE_PHRASE))
+		return evaluate(task, number, within, out, scores);
+	float *own = calloc(CHUNK_DOCIDS, sizeof(*own));
+	if (own == NULL)
+		return error_no_memory(task->error);
+	weir_status status = evaluate(task, number, within, out, own);
+	uint32_t index;
+	if (status == WEIR_OK) {
+		EACH_BIT(out, index)
+		scores[index] += own[index];
+	}
+	free(own);
+	return status;
+}
+
+static weir_status evaluate_or(struct match_task *task, const struct node *node,
+			       const uint64_t *within, uint64_t *out, float *scores)
+{
+	const struct node *nodes = task->side->plan->nodes;
+	weir_status status = WEIR_OK;
+	memset(out, 0, sizeof(bits_t));
+	for (int child = node->child; child != NO_NODE && status == WEIR_OK;
+	     child = nodes[child].next) {
+		bits_t bits;
+		status = evaluate_apart(task, child, within, bits, scores);
+		for (size_t i = 0; status == WEIR_OK && i < BITS_WORDS; i++)
+			out[i] |= bits[i];
+	}
+	return status;
+}
+
+/* Takes away what the child of a NOT has. */
+static weir_status take_away(struct match_task *task, const struct node * not, uint64_t *out)
+{
+	bits_t bits;
+	weir_status status = evaluate(task, not ->child, out, bits, NULL);
+	for (size_t i = 0; status == WEIR_OK && i < BITS_WORDS; i++)
+		out[i] &= ~bits[i];
+	return status;
+}
+
+static weir_status evaluate_not(struct match_task *task, const struct node *node,
+				const uint64_t *within, uint64_t *out)
+{
+	static const struct node all = {.kind = NODE_ALL, .child = NO_NODE};
+	weir_status status = leaf_evaluate(task, &all, NULL, within, out, NULL);
+	return status == WEIR_OK ? take_away(task, node, out) : status;
+}
+
+/* The children of an AND, or the words of a phrase. */
+static weir_status evaluate_and(struct match_task *task, const struct node *node,
+				const uint64_t *within, uint64_t *out, float *scores)
+{
+	const struct node *nodes = task->side->plan->nodes;
+	weir_status status = WEIR_OK;
+	bool is_first = true;
+	for (int child = node->child; child != NO_NODE && status == WEIR_OK;
+	     child = nodes[child].next) {
+		const struct node *part = &nodes[child];
+		const uint64_t *among = is_first ? within : out;
+		bits_t bits;
+		if (part->kind == NODE_NOT && !is_first) {
+			status = take_away(task, part, out);
+			continue;
+		}
+		/* Where a phrase stands is dear to ask, so that comes last. */
+		status = part->kind == NODE_PHRASE ? evaluate_and(task, part, among, bits, scores)
+						   : evaluate(task, child, among, bits, scores);
+		if (status == WEIR_OK)
+			memcpy(out, bits, sizeof(bits));
+		is_first = false;
+		if (status == WEIR_OK && !bits_any(out))
+			return WEIR_OK;
+	}
+	for (int child = node->child; child != NO_NODE && status == WEIR_OK;
+	     child = nodes[child].next)
+		if (nodes[child].kind == NODE_PHRASE)
+			status = leaf_phrase(task, &nodes[child], out);
+	return status;
+}
+
+/* The bits of a node, of those within (NULL: any). What is not in out may have scores, too. */
+static weir_status evaluate(struct match_task *task, int number, const uint64_t *within,
+			    uint64_t *out, float *scores)
+{
+	const struct node *node = &task->side->plan->nodes[number];
+	weir_status status;
+	switch (node->kind) {
+	case NODE_AND:
+		return evaluate_and(task, node, within, out, scores);
+	case NODE_OR:
+		return evaluate_or(task, node, within, out, scores);
+	case NODE_NOT:
+		return evaluate_not(task, node, within, out);
+	case NODE_PHRASE:
+		status = evaluate_and(task, node, within, out, scores);
+		return status == WEIR_OK ? leaf_phrase(task, node, out) : status;
+	default:
+		return leaf_evaluate(task, node, &task->side->nodes[number], within, out, scores);
+	}
+}
+
+static weir_status run_chunk(struct match *match, bool filter_first, struct match_chunk *chunk,
+			     struct weir_error *error)
+{
+	struct match_task query = {match, &match->query, error};
+	struct match_task filter = {match, &match->filter, error};
+	int query_root = match->query.plan->root;
+	float *scores = match->is_scored ? match->scores : NULL;
+	bits_t bits;
+	if (scores != NULL)
+		memset(match->scores, 0, sizeof(match->scores));
+	if (!match->has_filter)
+		return evaluate(&query, query_root, NULL, chunk->bits, scores);
+	int filter_root = match->filter.plan->root;
+	weir_status status = filter_first ? evaluate(&filter, filter_root, NULL, bits, NULL)
+					  : evaluate(&query, query_root, NULL, bits, scores);
+	if (status != WEIR_OK)
+		return status;
+	if (!bits_any(bits)) {
+		memset(chunk->bits, 0, sizeof(bits));
+		return WEIR_OK;
+	}
+	return filter_first ? evaluate(&query, query_root, bits, chunk->bits, scores)
+			    : evaluate(&filter, filter_root, bits, chunk->bits, NULL);
+}
+
+static weir_status run_segment(struct match *match, match_on_chunk *on_chunk, void *context,
+			       int *stop, struct weir_error *error)
+{
+	const struct segment *segment = &match->segment->segment;
+	uint64_t words, query, filter = UINT64_MAX;
+	weir_status status = segment_reader_size(match->segment->reader, &match->segment_documents,
+						 &words, error);
+	if (status != WEIR_OK)
+		return status;
+	query = expect(match, &match->query, match->query.plan->root);
+	if (match->has_filter)
+		filter = expect(match, &match->filter, match->filter.plan->root);
+	if (query == 0 || filter == 0)
+		return WEIR_OK;
+	struct match_chunk chunk = {.scores = match->is_scored ? match->scores : NULL};
+	for (uint32_t i = segment->first_chunk; i <= segment->last_chunk && *stop == 0; i++) {
+		chunk.base = match->base = i * CHUNK_DOCIDS + 1;
+		if (match->base >= match->head->docid_limit)
+			break;
+		status = match_cancelled(match, error);
+		if (status == WEIR_OK)
+			status = run_chunk(match, filter < query, &chunk, error);
+		if (status != WEIR_OK)
+			break;
+		match_mask(match, match->base, chunk.bits);
+		if (bits_any(chunk.bits))
+			*stop = on_chunk(context, &chunk);
+	}
+	return status;
+}
+
+weir_status match_run(struct match *match, match_on_chunk *on_chunk, void *context,
+		      struct weir_error *error)
+{
+	weir_status status = WEIR_OK;
+	int stop = 0;
+	for (size_t i = 0; i < match->segment_count && status == WEIR_OK && stop == 0; i++) {
+		match->segment = &match->segments[i];
+		status = run_segment(match, on_chunk, context, &stop, error);
+		leaf_close(&match->query);
+		if (match->has_filter)
+			leaf_close(&match->filter);
+	}
+	return status;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * match.h - finds the documents that a plan matches, a chunk of docids at a time.
+ *
+ * A chunk is a bitmap. Lists of postings set bits in it, columns are compared with, and what is
+ * not visible at the session's commit is taken out; a score is added up beside each bit. In an AND
+ * the rarest part comes first, and the others are only asked for what it has left.
+ *
+ * Scores are BM25 (Robertson and Zaragoza 2009) with the words of one node counted as one term; a
+ * document's length is that of all its words. */
+#ifndef MATCH_H
+#define MATCH_H
+
+#include "bytes.h"
+#include "postings.h"
+#include "query.h"
+#include "reader.h"
+
+#define BITS_WORDS ((CHUNK_DOCIDS + 63) / 64)
+#define NORM_COUNT 1024
+
+/* A segment as a session has it open. */
+struct open_segment {
+	struct segment segment;
+	struct segment_reader *reader;
+	bool is_final; /* was sealed when it was read last: it does not change any more */
+};
+
+/* A plan under way. */
+struct match_side {
+	struct plan *plan;
+	uint32_t *frequencies;	    /* by segment and term: documents */
+	struct postings **postings; /* by term, of the segment under way */
+	struct match_node {
+		double weight;	      /* TERMS and BEGINNING: boost and rarity */
+		uint64_t expected;    /* documents in the segment under way */
+		struct bytes bits;    /* BEGINNING: of the whole segment ... */
+		struct bytes counted; /* ... and how often, where it scores */
+		bool is_spread;
+	} * nodes;
+	size_t node_capacity, posting_capacity, frequency_capacity;
+};
+
+struct match {
+	/* Borrowed. */
+	struct reader *reader;
+	const struct head *head;
+	struct open_segment *segments;
+	size_t segment_count;
+	const struct weir_host *host;
+
+	struct match_side query, filter;
+	bool has_filter, is_scored;
+	struct open_segment *segment; /* under way */
+	uint64_t segment_documents;
+	uint32_t base; /* docid of the chunk's first bit */
+	double average_length;
+	float norms[NORM_COUNT]; /* by a document's length */
+	float scores[CHUNK_DOCIDS];
+	uint16_t counts[CHUNK_DOCIDS]; /* scratch, all 0 between uses */
+	struct match_window {	       /* of the log, read last */
+		uint64_t place;
+		struct bytes bytes;
+	} window;
+};
+
+struct match_chunk {
+	uint32_t base;
+	uint64_t bits[BITS_WORDS];
+	const float *scores; /* NULL: nothing scores */
+};
+
+/* Returns 0 to go on. */
+typedef int match_on_chunk(void *context, const struct match_chunk *chunk);
+
+/* Readies the match for the plans. filter: NULL for none. */
+weir_status match_begin(struct match *match, struct plan *query, struct plan *filter,
+			bool is_scored, struct weir_error *error);
+/* Calls on_chunk for each chunk with a match. WEIR_RETRY: the host cancelled, or the index moved
+ * on. */
+weir_status match_run(struct match *match, match_on_chunk *on_chunk, void *context,
+		      struct weir_error *error);
+void match_finish(struct match *match);
+
+weir_status match_cancelled(struct match *match, struct weir_error *error); /* WEIR_OK: it is not */
+
+/* Takes away the bits of what cannot be seen at the session's commit. base: as of a chunk. */
+void match_mask(const struct match *match, uint32_t base, uint64_t bits[BITS_WORDS]);
+/* The beginning of the record of a visible document, up to its words; good until the next call. */
+weir_status match_record(struct match *match, uint32_t docid, struct record *record,
+			 struct weir_error *error);
+/* All of it, in bytes. */
+weir_status match_whole_record(const struct match *match, uint32_t docid, struct bytes *bytes,
+			       struct record *record, struct weir_error *error);
+
+/* Runs the statement behind for each bit that is set, in order. */
+#define EACH_BIT(bits, index)                                                                      \
+	for (size_t word_ = 0; word_ < BITS_WORDS; word_++)                                        \
+		for (uint64_t left_ = (bits)[word_];                                               \
+		     left_ != 0 &&                                                                 \
+		     ((index) = (uint32_t)(word_ * 64 + (size_t)__builtin_ctzll(left_)), true);    \
+		     left_ &= left_ - 1)
+
+static inline bool bit_is_set(const uint64_t *bits, uint32_t index)
+{
+	return (bits[index / 64] >> index % 64 & 1) != 0;
+}
+static inline void bit_set(uint64_t *bits, uint32_t index)
+{
+	bits[index / 64] |= UINT64_C(1) << index % 64;
+}
+static inline uint32_t bits_count(const uint64_t *bits)
+{
+	uint32_t count = 0;
+	for (size_t i = 0; i < BITS_WORDS; i++)
+		count += (uint32_t)__builtin_popcountll(bits[i]);
+	return count;
+}
+static inline bool bits_any(const uint64_t *bits)
+{
+	uint64_t any = 0;
+	for (size_t i = 0; i < BITS_WORDS; i++)
+		any |= bits[i];
+	return any != 0;
+}
+
+/* leaves.c, for match.c: */
+struct match_task {
+	struct match *match;
+	struct match_side *side;
+	struct weir_error *error;
+};
+/* The bits of a node without children, of those within (NULL: any); adds to scores (NULL: not). */
+weir_status leaf_evaluate(struct match_task *task, const struct node *node,
+			  struct match_node *state, const uint64_t *within, uint64_t *out,
+			  float *scores);
+/* Takes away where the words do not stand as the PHRASE wants them. */
+weir_status leaf_phrase(struct match_task *task, const struct node *node, uint64_t *bits);
+void leaf_close(struct match_side *side); /* what is open of the segment under way */
+
+#endif

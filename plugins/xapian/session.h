@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * session.h - a reader's session: one commit of the index, and memory for its questions. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "instance.h"
+#include "match.h"
+#include "order.h"
+#include "query.h"
+#include "reader.h"
+
+struct weir_session {
+	weir_instance *instance;
+	const struct weir_host *host;
+	struct reader *reader; /* kept */
+	struct head head;
+	uint64_t manifest; /* number of the one whose segments are open */
+	struct open_segment *segments;
+	size_t segment_count;
+	struct plan query, filter;
+	struct match match;
+	struct order order;
+	struct bytes record; /* scratch */
+};
+
+/* Readies session->match for a query and a filter (NULL: none). */
+weir_status session_prepare(weir_session *session, const struct weir_query *query,
+			    const struct weir_query *filter, bool is_scored,
+			    struct weir_error *error);
+/* For what asks no query. */
+void session_match(weir_session *session);
+
+/* WEIR_RETRY: what was read meanwhile may lack documents, since docids of the session's commit were
+ * given out again. To be asked behind the reading, before anything is handed out. */
+weir_status session_check(const weir_session *session, struct weir_error *error);
+
+#endif
