@@ -55,9 +55,11 @@ static weir_status drain_workers(struct store *store, struct weir_error *error)
 	weir_status status = WEIR_OK;
 	for (size_t i = 0; i < WORKERS && status == WEIR_OK; i++) {
 		struct store_segment *segment = store->fresh[i];
-		bool wanted =
-			segment != NULL && (segment->pending_count > 0 || !segment->is_listed);
-		status = worker_commit(store->workers[i], wanted ? &segment->target : NULL, error);
+		if (segment == NULL || (segment->pending_count == 0 && segment->is_listed))
+			continue;
+		status = worker_commit(store->workers[i], &segment->target, error);
+		if (status == WEIR_OK)
+			status = worker_begin(store->workers[i], error);
 	}
 	for (size_t i = 0; i < WORKERS; i++) { /* all of them, so that none is at work any more */
 		struct weir_error own;

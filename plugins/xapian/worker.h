@@ -43,9 +43,11 @@ weir_status worker_add(struct worker *worker, struct target *target, struct pend
 		       struct weir_error *error);
 /* The target gets no more: it is committed and closed. */
 weir_status worker_fill(struct worker *worker, struct target *target, struct weir_error *error);
-/* Commits the target. NULL: only the records are wanted. */
+/* Commits the target: readers can see it then. */
 weir_status worker_commit(struct worker *worker, struct target *target, struct weir_error *error);
 
+/* Jobs are handed over some at a time: no more come for now. */
+weir_status worker_begin(struct worker *worker, struct weir_error *error);
 /* Waits until everything is done. The first failure since worker_reset. */
 weir_status worker_drain(struct worker *worker, struct weir_error *error);
 /* Records and forms since worker_reset, once it is drained. */

@@ -86,6 +86,8 @@ weir_status writer_apply(weir_instance *instance, const struct weir_document *co
 		if (reason == NULL)
 			status = store_add(store, documents[i], error);
 	}
+	for (size_t i = 0; i < WORKERS && status == WEIR_OK; i++)
+		status = worker_begin(store->workers[i], error);
 	return status;
 }
 
