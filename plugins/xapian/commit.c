@@ -270,6 +270,8 @@ static void settle(struct store *store, struct bytes *positions, const struct he
 		worker_reset(store->workers[i], true);
 	store->pending_count = store->dead_count = store->change_count = 0;
 	store->rows_written = store->log_written = store->is_doubtful = false;
+	store->moves_oldest = false;
+	store->reapplied = 0;
 	store->need = (struct disk_pending){0};
 	arena_reset(&store->arena);
 }
@@ -291,6 +293,8 @@ static weir_status write_commit(struct store *store, struct block *block, struct
 	head.hidden = block->head.hidden;
 	head.manifest = store->manifest.number;
 	head.names_length = names_length(store->names) + block->names->length;
+	if (store->moves_oldest)
+		head.oldest_readable = head.commit;
 	status = head_write(&store->head_file, &head, error);
 	if (status == WEIR_OK)
 		settle(store, positions, &head);

@@ -23,6 +23,7 @@
 #include "compact.h"
 #include "error.h"
 #include "file.h"
+#include "log.h"
 
 enum {
 	THREADS = 2,
@@ -116,15 +117,37 @@ static weir_status sync_names(const struct keeper *keeper, struct weir_error *er
 	return status;
 }
 
+/* Of the index's folder. A file that is gone needs no syncing. */
+static weir_status sync_file(const struct keeper *keeper, const char *name,
+			     struct weir_error *error)
+{
+	char *path = file_path(keeper->folder, name);
+	if (path == NULL)
+		return error_no_memory(error);
+	int file = open(path, O_RDWR | O_CLOEXEC);
+	bool good = file >= 0 ? fdatasync(file) == 0 : errno == ENOENT;
+	weir_status status = good ? WEIR_OK : file_failed("sync", path, errno, error);
+	if (file >= 0)
+		close(file);
+	free(path);
+	return status;
+}
+
 static weir_status seal(const struct keeper *keeper, const struct keeper_task *task,
 			struct weir_error *error)
 {
 	weir_status status = WEIR_OK;
 	for (size_t i = 0; i < task->segment_count && status == WEIR_OK; i++)
 		status = sync_segment(keeper, task->segments[i], error);
-	for (size_t i = 0; i < task->file_count && status == WEIR_OK; i++)
-		if (fdatasync(task->files[i]) != 0)
-			status = file_failed("sync", keeper->folder, errno, error);
+	if (status == WEIR_OK)
+		status = sync_file(keeper, "rows", error);
+	if (status == WEIR_OK)
+		status = sync_file(keeper, "names", error);
+	for (uint32_t file = task->log_first; file <= task->log_last && status == WEIR_OK; file++) {
+		char name[32];
+		snprintf(name, sizeof(name), LOG_PREFIX "%06u", (unsigned)file);
+		status = sync_file(keeper, name, error);
+	}
 	return status == WEIR_OK ? sync_names(keeper, error) : status;
 }
 
@@ -197,19 +220,11 @@ static struct entry *next_for(const struct keeper *keeper, int lane)
 	return best;
 }
 
-static void close_files(struct keeper_task *task)
-{
-	for (size_t i = 0; i < task->file_count; i++)
-		close(task->files[i]);
-	task->file_count = 0;
-}
-
 static void do_task(const struct keeper *keeper, struct keeper_task *task)
 {
 	task->error.message[0] = '\0';
 	task->status = task->kind == KEEPER_SEAL ? seal(keeper, task, &task->error)
 						 : merge(keeper, task, &task->error);
-	close_files(task);
 }
 
 /* Of this thread alone, as Linux has it; where that is refused it works on as it is. */
@@ -301,7 +316,6 @@ void keeper_destroy(struct keeper *keeper)
 	while (keeper->entries != NULL) {
 		struct entry *entry = keeper->entries;
 		keeper->entries = entry->next;
-		close_files(&entry->task);
 		free(entry);
 	}
 	pthread_cond_destroy(&keeper->posted);
@@ -315,11 +329,8 @@ weir_status keeper_submit(struct keeper *keeper, const struct keeper_task *task,
 			  struct weir_error *error)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
-	if (entry == NULL) {
-		struct keeper_task lost = *task;
-		close_files(&lost);
+	if (entry == NULL)
 		return error_no_memory(error);
-	}
 	entry->task = *task;
 	pthread_mutex_lock(&keeper->lock);
 	struct entry **last = &keeper->entries;

@@ -18,10 +18,9 @@ extern "C" {
 #define MERGE_FAN_IN 8 /* segments that become one */
 #endif
 #define KEEPER_TASK_SEGMENTS 64
-#define KEEPER_TASK_FILES 8
 
 enum keeper_kind {
-	KEEPER_SEAL,  /* syncs the segments and the files */
+	KEEPER_SEAL,  /* syncs the segments, and the files beside them */
 	KEEPER_MERGE, /* writes and syncs the segment output, of the others */
 };
 
@@ -31,8 +30,8 @@ struct keeper_task {
 	uint32_t segments[KEEPER_TASK_SEGMENTS];
 	size_t segment_count;
 	uint32_t output;
-	int files[KEEPER_TASK_FILES]; /* SEAL: descriptors to sync besides */
-	size_t file_count;	      /* they are closed when it is done, or forgotten */
+	/* SEAL: files of the log, from and to; rows and names are synced with them. */
+	uint32_t log_first, log_last;
 	/* When it is done. */
 	weir_status status;
 	struct weir_error error;
@@ -46,7 +45,7 @@ weir_status keeper_create(const char *folder, struct keeper **keeper, struct wei
  * NULL. */
 void keeper_destroy(struct keeper *keeper);
 
-/* Copies the task, and its descriptors are the keeper's. WEIR_RETRY: no memory; they are closed. */
+/* Copies the task. WEIR_RETRY: no memory. */
 weir_status keeper_submit(struct keeper *keeper, const struct keeper_task *task,
 			  struct weir_error *error);
 /* One that was done, or failed; false: none. */

@@ -228,6 +228,12 @@ void log_mark_unsynced(struct log *log, uint32_t file)
 		log->unsynced = file;
 }
 
+void log_mark_synced(struct log *log, uint32_t file)
+{
+	if (log->unsynced != 0 && log->unsynced < file)
+		log->unsynced = file;
+}
+
 weir_status log_begin(struct log *log, uint64_t place, uint64_t previous, struct weir_error *error)
 {
 	struct file file;

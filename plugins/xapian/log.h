@@ -80,6 +80,8 @@ weir_status log_positions(struct log *log, uint64_t place, struct bytes *out,
 /* Makes sure that the next block goes to the place, and nothing is behind it. 0: to a new log's
  * beginning. previous: checksum of the block before. */
 weir_status log_begin(struct log *log, uint64_t place, uint64_t previous, struct weir_error *error);
+/* Another has synced what is in files before it. */
+void log_mark_synced(struct log *log, uint32_t file);
 /* The file, and those behind it, may have what is not synced. */
 void log_mark_unsynced(struct log *log, uint32_t file);
 /* The place behind the last block, and where the next one will be. */

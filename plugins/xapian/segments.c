@@ -62,15 +62,14 @@ void store_free_segment(struct store_segment *segment)
 	free(segment);
 }
 
-static bool add_garbage(struct store *store, uint32_t number)
+void store_add_garbage(struct store *store, uint32_t number)
 {
 	uint32_t *garbage = array_grow(store->garbage, store->garbage_count,
 				       &store->garbage_capacity, sizeof(*garbage));
 	if (garbage == NULL)
-		return false; /* it goes when the index is opened the next time */
+		return; /* it goes when the index is opened the next time */
 	store->garbage = garbage;
 	garbage[store->garbage_count++] = number;
-	return true;
 }
 
 void store_drop_segment(struct store *store, struct store_segment *segment)
@@ -88,15 +87,46 @@ void store_drop_segment(struct store *store, struct store_segment *segment)
 	for (size_t i = 0; i < WORKERS; i++)
 		if (store->fresh[i] == segment)
 			store->fresh[i] = NULL;
-	add_garbage(store, segment->segment.number);
+	store_add_garbage(store, segment->segment.number);
 	store->manifest_changed |= segment->is_listed;
 	store_free_segment(segment);
+}
+
+bool store_replace_segments(struct store *store, struct store_segment *segment)
+{
+	size_t first = 0, kept = 0;
+	while (first < store->segment_count &&
+	       store->segments[first]->segment.first_chunk < segment->segment.first_chunk)
+		first++;
+	size_t end = first;
+	while (end < store->segment_count &&
+	       store->segments[end]->segment.last_chunk <= segment->segment.last_chunk)
+		end++;
+	if (first == end)
+		return false;
+	for (size_t i = first; i < end; i++) {
+		store_add_garbage(store, store->segments[i]->segment.number);
+		store_free_segment(store->segments[i]);
+	}
+	for (size_t i = 0; i < store->segment_count; i++) {
+		if (i == first)
+			store->segments[kept++] = segment;
+		if (i < first || i >= end)
+			store->segments[kept++] = store->segments[i];
+	}
+	store->segment_count = kept;
+	for (uint32_t chunk = segment->segment.first_chunk; chunk <= segment->segment.last_chunk;
+	     chunk++)
+		store->chunks[chunk].segment = segment;
+	store->manifest_changed = true;
+	return true;
 }
 
 static uint32_t lowest_free_chunk(const struct store *store)
 {
 	uint32_t chunk = 0;
-	while (chunk < store->chunk_count && store->chunks[chunk].segment != NULL)
+	while (chunk < store->chunk_count &&
+	       (store->chunks[chunk].segment != NULL || store->chunks[chunk].rests))
 		chunk++;
 	return chunk;
 }
@@ -175,7 +205,7 @@ weir_status store_remake(struct store *store, struct store_segment *segment,
 		free(path);
 		return status;
 	}
-	add_garbage(store, segment->segment.number);
+	store_add_garbage(store, segment->segment.number);
 	segment_close(segment->target.writer);
 	free(segment->target.path);
 	segment->target = (struct target){.path = path, .writer = writer};

@@ -440,7 +440,7 @@ weir_status store_abandon(struct store *store, struct weir_error *error)
 	}
 	if (status != WEIR_OK)
 		return status;
-	store->pending_count = store->dead_count = 0;
+	store->pending_count = store->dead_count = store->reapplied = 0;
 	arena_reset(&store->arena);
 	store->live = (int64_t)store->head.live;
 	store->hidden_live = (int64_t)store->head.hidden;

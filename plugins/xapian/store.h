@@ -17,6 +17,7 @@
 
 #define DOCID_LIMIT (UINT32_MAX - 2 * CHUNK_DOCIDS)
 #define SEGMENT_PREFIX "s."
+#define LOG_GONE UINT32_MAX
 
 struct store_segment {
 	struct segment segment;
@@ -34,6 +35,7 @@ struct store_segment {
 struct chunk {
 	struct store_segment *segment; /* NULL: it is free */
 	uint32_t living;	       /* visible documents, at the last commit */
+	bool rests;		       /* free, but not before the next head */
 };
 
 /* For abandon. */
@@ -70,7 +72,7 @@ struct store {
 	uint32_t chunk_count, chunk_capacity;
 	struct store_segment **segments; /* by first_chunk */
 	size_t segment_count, segment_capacity;
-	uint32_t *log_living; /* documents by number of log file */
+	uint32_t *log_living; /* documents by number of log file; LOG_GONE: it is removed */
 	size_t log_living_size;
 	struct hidden *hidden;
 	size_t hidden_count, hidden_capacity;
@@ -80,6 +82,7 @@ struct store {
 	size_t garbage_count, garbage_capacity;
 	uint32_t synced;       /* the log is, up to this commit */
 	bool manifest_changed; /* the next commit writes it */
+	bool moves_oldest;     /* the next head makes sessions of older commits ask again */
 
 	/* Since the last commit. */
 	struct arena arena;
@@ -90,6 +93,7 @@ struct store {
 	struct change *changes;
 	size_t change_count, change_capacity;
 	int64_t live, hidden_live; /* documents, with what is pending */
+	size_t reapplied;	   /* of the pending ones, by upkeep */
 	struct disk_pending need;
 	struct disk_pending starved; /* did not fit the last time; see store_room */
 	bool rows_written;	     /* of a commit that may not come to be */
@@ -140,6 +144,11 @@ bool store_reserve_chunks(struct store *store, uint32_t count);
 /* Makes a fresh or filled segment again under a new number, from the records of its living rows. */
 weir_status store_remake(struct store *store, struct store_segment *segment,
 			 struct weir_error *error);
+/* Puts it in place of those whose chunks it has; their folders are garbage. False: no memory, and
+ * nothing changed. */
+bool store_replace_segments(struct store *store, struct store_segment *segment);
+/* Its folder goes behind the next head. */
+void store_add_garbage(struct store *store, uint32_t number);
 /* Removes the folders that nothing names any more. */
 void store_remove_garbage(struct store *store);
 char *store_segment_path(const struct store *store, uint32_t number);

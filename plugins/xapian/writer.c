@@ -136,6 +136,6 @@ weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *co
 	if (on_stat(context, "documents_live", (double)head->live) == 0 &&
 	    on_stat(context, "documents_hidden", (double)head->hidden) == 0 &&
 	    on_stat(context, "bytes_on_disk", (double)folder_bytes(instance->path)) == 0)
-		on_stat(context, "segments", (double)instance->store->segment_count);
+		upkeep_stats(instance->store, on_stat, context);
 	return WEIR_OK;
 }
