@@ -417,17 +417,17 @@ static weir_status recover(struct store *store, struct weir_error *error)
 }
 
 /* From here on the index is this process's: readers trust what it says in this run of the machine.
- */
-static weir_status announce(struct store *store, struct weir_error *error)
+ * They look at the manifest first; with the first one there is a head, too. */
+static weir_status announce(struct store *store, bool is_new, struct weir_error *error)
 {
 	weir_status status = store_checkpoint(store, error);
-	if (status == WEIR_OK)
-		status = store_write_manifest(store, false, error);
 	store->head.names_length = names_length(store->names);
-	if (status == WEIR_OK)
+	if (status == WEIR_OK && is_new)
 		status = store_write_head(store, error);
 	if (status == WEIR_OK)
-		status = file_sync(&store->head_file, error);
+		status = store_write_manifest(store, false, error);
+	if (status == WEIR_OK)
+		status = store_write_head(store, error);
 	return status;
 }
 
@@ -444,7 +444,7 @@ static weir_status open_all(struct store *store, struct weir_error *error)
 	if (status == WEIR_OK)
 		status = recover(store, error);
 	if (status == WEIR_OK)
-		status = announce(store, error);
+		status = announce(store, is_new, error);
 	if (status != WEIR_OK)
 		return status;
 	store->garbage_count = 0;
@@ -484,13 +484,15 @@ static weir_status close_clean(struct store *store, struct weir_error *error)
 			status = folder_sync_all(store->segments[i]->target.path, error);
 	if (status == WEIR_OK)
 		status = store_checkpoint(store, error);
+	if (status == WEIR_OK) /* a clean manifest promises it */
+		status = file_sync(&store->head_file, error);
 	if (status == WEIR_OK)
 		status = store_write_manifest(store, true, error);
 	if (status == WEIR_OK)
 		status = store_write_head(store, error);
 	if (status == WEIR_OK)
 		store_remove_garbage(store);
-	return status == WEIR_OK ? file_sync(&store->head_file, error) : status;
+	return status;
 }
 
 void store_free(struct store *store)
