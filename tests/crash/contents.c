@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Says what an index holds, for tests/e2e/test_power_loss.py: opens it through the plug-in, as
- * reader.
+ * reader. An engine may say that a writer has to open the index first, as after a loss of power one
+ * does: then that is done.
  *
  *   contents KEY=VALUE...
  *
@@ -8,6 +9,7 @@
  * VERSION live|hidden". Exit status 1: there is no index. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "plugin.h"
@@ -50,6 +52,22 @@ static void search_all(const struct weir_operations *operations, weir_session *s
 	printf("total %llu\n", (unsigned long long)result.total);
 }
 
+static void open_reader(const struct config *config, const struct schema *schema,
+			struct backend *backend)
+{
+	weir_status status = backend_open(config, schema->abi, WEIR_MODE_READER,
+					  &plugin_default_host, backend, &error);
+	if (status == WEIR_RETRY && strstr(error.message, "which mends it") != NULL) {
+		check(backend_open(config, schema->abi, WEIR_MODE_WRITER, &plugin_default_host,
+				   backend, &error),
+		      "open as writer");
+		backend_close(backend);
+		status = backend_open(config, schema->abi, WEIR_MODE_READER, &plugin_default_host,
+				      backend, &error);
+	}
+	check(status, "open");
+}
+
 int main(int argc, char **argv)
 {
 	struct config *config = NULL;
@@ -61,9 +79,7 @@ int main(int argc, char **argv)
 	check(config_load(NULL, (const char *const *)argv + 1, (size_t)argc - 1, &config, &error),
 	      "configuration");
 	check(schema_load_configured(config, &schema, &error), "schema");
-	check(backend_open(config, schema->abi, WEIR_MODE_READER, &plugin_default_host, &backend,
-			   &error),
-	      "open");
+	open_reader(config, schema, &backend);
 	const struct weir_operations *operations = &backend.plugin->operations;
 	check(operations->session_open(backend.instance, &plugin_default_host, &session, &error),
 	      "session");

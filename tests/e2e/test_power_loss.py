@@ -141,8 +141,11 @@ class Recorded:
     def contents(self, folder):
         """Positions and documents of the index; None: there is no index."""
         settings = {**self.system.settings, **{k.replace("__", "."): v for k, v in self.place(folder).items()}}
+        boot_id = self.folder / "boot_id"  # the machine was started again
+        boot_id.write_text(f"{uuid.uuid4()}\n")
         done = subprocess.run([BUILD / "tests" / "crash" / "contents", *(f"{k}={v}" for k, v in settings.items() if not k.startswith("eventd."))],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=60,
+                              env={**os.environ, "LD_PRELOAD": str(BUILD / "tests" / "crash" / "weir_kill_at.so"), "WEIR_BOOT_ID": str(boot_id)})
         if done.returncode == 1:
             return None
         assert done.returncode == 0, f"the index cannot be read: {done.stderr}"
