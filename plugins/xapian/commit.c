@@ -40,8 +40,9 @@ weir_status store_room(struct store *store, struct weir_error *error)
 		more(store->need.documents, store->starved.documents),
 		more(store->need.bytes, store->starved.bytes),
 		more(store->need.words, store->starved.words),
+		more(bytes_of_fresh(store), store->starved.fresh),
 	};
-	weir_status status = disk_check(store->path, &most, bytes_of_fresh(store), error);
+	weir_status status = disk_check(store->path, &most, error);
 	if (status == WEIR_OK)
 		most = (struct disk_pending){0};
 	store->starved = most;

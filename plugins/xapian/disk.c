@@ -12,7 +12,7 @@
 #define WORDS_SHARE 6	    /* a text stands in the record, and its terms in blocks half full */
 #define MEBIBYTE (1024.0 * 1024.0)
 
-weir_status disk_check(const char *path, const struct disk_pending *pending, uint64_t fresh,
+weir_status disk_check(const char *path, const struct disk_pending *pending,
 		       struct weir_error *error)
 {
 	struct statvfs system;
@@ -21,8 +21,8 @@ weir_status disk_check(const char *path, const struct disk_pending *pending, uin
 				 strerror(errno));
 	uint64_t room = (uint64_t)system.f_bavail * system.f_frsize;
 	/* At worst each block of a fresh segment is written anew. */
-	uint64_t need = SPARE_BYTES + fresh + pending->bytes + pending->words * WORDS_SHARE +
-			pending->documents * DOCUMENT_BYTES;
+	uint64_t need = SPARE_BYTES + pending->fresh + pending->bytes +
+			pending->words * WORDS_SHARE + pending->documents * DOCUMENT_BYTES;
 	if (room >= need)
 		return WEIR_OK;
 	return error_set(error, WEIR_RETRY,

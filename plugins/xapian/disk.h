@@ -15,11 +15,11 @@ struct disk_pending {
 	uint64_t documents;
 	uint64_t bytes; /* of ids and states */
 	uint64_t words; /* bytes of text */
+	uint64_t fresh; /* of the databases that change */
 };
 
-/* WEIR_RETRY: a commit of what is pending might not fit. fresh: bytes of the databases that it
- * changes. */
-weir_status disk_check(const char *path, const struct disk_pending *pending, uint64_t fresh,
+/* WEIR_RETRY: a commit of what is pending might not fit. */
+weir_status disk_check(const char *path, const struct disk_pending *pending,
 		       struct weir_error *error);
 
 #endif

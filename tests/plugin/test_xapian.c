@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT
+ * What is particular to the xapian plug-in, beside the conformance cases whose harness it borrows:
+ * who holds the lock, indexes of another layout, what a kill leaves, damage, a full disk. Argument:
+ * the plug-in. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../conformance/harness.h"
+#include "../conformance/target.h"
+
+static char run_folder[] = "/tmp/weir-xapian-XXXXXX";
+
+static void setup(void)
+{
+	struct weir_error error = {""};
+	ck_assert_msg(target_begin((size_t)getpid(), &error) == WEIR_OK, "%s", error.message);
+	harness_setup();
+}
+
+static void teardown(void)
+{
+	harness_teardown();
+}
+
+#define EXPECT(status, call, ...)                                                                  \
+	do {                                                                                       \
+		struct weir_error error = {""};                                                    \
+		ck_assert_int_eq((call), (status));                                                \
+		check_line(&error, (const char *const[]){__VA_ARGS__, NULL});                      \
+	} while (0)
+
+static void check_line(const struct weir_error *error, const char *const *parts)
+{
+	ck_assert_ptr_null(strchr(error->message, '\n'));
+	for (; *parts != NULL; parts++)
+		ck_assert_msg(strstr(error->message, *parts) != NULL, "\"%s\" lacks \"%s\"",
+			      error->message, *parts);
+}
+
+static const char *in_index(const char *name)
+{
+	static char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/%s", target_path(), name);
+	return path;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+static void make_parents(bool with_index)
+{
+	char parent[PATH_MAX];
+	snprintf(parent, sizeof(parent), "%s", target_path());
+	*strrchr(parent, '/') = '\0';
+	ck_assert_int_eq(mkdir(parent, 0700), 0);
+	if (with_index)
+		ck_assert_int_eq(mkdir(target_path(), 0700), 0);
+}
+
+/* A copy of the index, as a kill would leave it at this moment. */
+
+static int copied_from;
+
+static int copy_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+	(void)walk;
+	char to[PATH_MAX];
+	snprintf(to, sizeof(to), "%s.copy%s", target_path(), path + copied_from);
+	if (type == FTW_D)
+		return mkdir(to, 0700);
+	char *bytes = malloc((size_t)status->st_size + 1);
+	ck_assert_ptr_nonnull(bytes);
+	FILE *in = fopen(path, "rb"), *out = fopen(to, "wb");
+	ck_assert(in != NULL && out != NULL);
+	size_t length = fread(bytes, 1, (size_t)status->st_size, in);
+	ck_assert_uint_eq(fwrite(bytes, 1, length, out), length);
+	fclose(in);
+	ck_assert_int_eq(fclose(out), 0);
+	free(bytes);
+	return 0;
+}
+
+static void copy_index(void)
+{
+	copied_from = (int)strlen(target_path());
+	ck_assert_int_eq(nftw(target_path(), copy_entry, 16, FTW_PHYS), 0);
+}
+
+/* The copy in place of the index, which nobody has open. */
+static void take_copy(void)
+{
+	char copy[PATH_MAX];
+	snprintf(copy, sizeof(copy), "%s.copy", target_path());
+	harness_remove(target_path());
+	ck_assert_int_eq(rename(copy, target_path()), 0);
+}
+
+static void kill_writer(weir_instance *writer)
+{
+	copy_index();
+	backend->close(writer);
+	take_copy();
+}
+
+enum { BATCH = 100 };
+
+/* Documents first to end - 1; each has its number's word. */
+static void put_numbers(weir_instance *writer, int first, int end)
+{
+	static struct item items[BATCH];
+	static char ids[BATCH][16], titles[BATCH][32];
+	uint32_t kinds[BATCH];
+	for (int at = first; at < end; at += BATCH) {
+		int count = end - at < BATCH ? end - at : BATCH;
+		for (int i = 0; i < count; i++) {
+			snprintf(ids[i], sizeof(ids[i]), "id%05d", at + i);
+			snprintf(titles[i], sizeof(titles[i]), "counted number%d", at + i);
+			items[i] = (struct item){.id = ids[i],
+						 .title = titles[i],
+						 .tag = (at + i) % 2 == 0 ? "even" : "odd"};
+		}
+		put_items(writer, items, (size_t)count, kinds);
+		for (int i = 0; i < count; i++)
+			ck_assert_uint_eq(kinds[i], WEIR_ACCEPTED);
+	}
+}
+
+static uint64_t count_matches(weir_session *session, const struct weir_query *query)
+{
+	struct weir_search search = {.query = query};
+	struct weir_search_result result = {0};
+	MUST(backend->search(session, &search, NULL, NULL, &result, &error));
+	return result.total;
+}
+
+static void expect_numbers(int count)
+{
+	char word[32];
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	ck_assert_uint_eq(count_matches(session, term(ANY, "counted")), (uint64_t)count);
+	ck_assert_uint_eq(count_matches(session, exact(TAG, "even")), (uint64_t)(count + 1) / 2);
+	snprintf(word, sizeof(word), "number%d", count - 1);
+	ck_assert_uint_eq(count_matches(session, term(ANY, word)), count > 0);
+	snprintf(word, sizeof(word), "number%d", count);
+	ck_assert_uint_eq(count_matches(session, term(ANY, word)), 0);
+	backend->session_close(session);
+	backend->close(reader);
+}
+
+START_TEST(test_a_second_writer_is_told_who_has_it)
+{
+	char process[64];
+	weir_instance *first = open_writer(), *second = NULL;
+	snprintf(process, sizeof(process), "process %ld", (long)getpid());
+	EXPECT(WEIR_RETRY, try_open(WEIR_MODE_WRITER, &collection, &second, &error), target_path(),
+	       process);
+	backend->close(first);
+}
+END_TEST
+
+START_TEST(test_indexes_of_another_layout)
+{
+	static const uint32_t modes[] = {WEIR_MODE_READER, WEIR_MODE_WRITER};
+	make_parents(true);
+	write_file(in_index("iamglass"), "of an older plug-in");
+	write_file(in_index("postlist.glass"), "");
+	for (size_t i = 0; i < 2; i++) {
+		weir_instance *instance = NULL;
+		EXPECT(WEIR_FATAL, try_open(modes[i], &collection, &instance, &error),
+		       target_path(), "older version", "weir rebuild");
+	}
+	ck_assert_int_eq(access(in_index("manifest"), F_OK), -1);
+}
+END_TEST
+
+/* 64 KiB are enough for any manifest here. */
+static void change_manifest(const char *from, const char *to)
+{
+	char text[65536], changed[65536];
+	FILE *file = fopen(in_index("manifest"), "r");
+	ck_assert_ptr_nonnull(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	char *found = strstr(text, from);
+	ck_assert_ptr_nonnull(found);
+	snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(found - text), text, to,
+		 found + strlen(from));
+	write_file(in_index("manifest"), changed);
+}
+
+START_TEST(test_a_manifest_that_is_not_right)
+{
+	weir_instance *instance = NULL, *writer = open_writer();
+	put_numbers(writer, 0, 10);
+	commit(writer);
+	backend->close(writer);
+	change_manifest("clean 1", "clean 0");
+	EXPECT(WEIR_FATAL, try_open(WEIR_MODE_WRITER, &collection, &instance, &error),
+	       target_path(), "damaged", "weir rebuild");
+	EXPECT(WEIR_FATAL, try_open(WEIR_MODE_READER, &collection, &instance, &error),
+	       target_path(), "damaged", "weir rebuild");
+	change_manifest("clean 0", "clean 1");
+	expect_numbers(10);
+	ck_assert_int_eq(unlink(in_index("manifest")), 0);
+	EXPECT(WEIR_FATAL, try_open(WEIR_MODE_WRITER, &collection, &instance, &error),
+	       target_path(), "lost its manifest", "weir rebuild");
+}
+END_TEST
+
+/* Several chunks of documents in one commit and in many, with the writer gone at each place. */
+START_TEST(test_what_a_kill_leaves)
+{
+	static const int ends[] = {3, 300, 9000, 9001, 12000, 17000};
+	int first = 0;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		weir_instance *writer = open_writer();
+		put_numbers(writer, first, ends[i]);
+		commit_at(writer, "created", 0, ends[i]);
+		put_numbers(writer, ends[i], ends[i] + 700 * (int)i);
+		kill_writer(writer);
+		writer = open_writer();
+		expect_numbers(ends[i]);
+		ck_assert_double_eq(stat_of(writer, "documents_live"), ends[i]);
+		backend->close(writer);
+		first = ends[i];
+	}
+}
+END_TEST
+
+/* Each byte that the log may have been cut at. */
+START_TEST(test_a_cut_log_is_an_earlier_commit)
+{
+	char log[PATH_MAX];
+	struct stat before, behind;
+	weir_instance *writer = open_writer();
+	snprintf(log, sizeof(log), "%s", in_index("log.000001"));
+	put_numbers(writer, 0, 4);
+	commit_at(writer, "created", 0, 1);
+	ck_assert_int_eq(stat(log, &before), 0);
+	put_numbers(writer, 4, 6);
+	PUT(writer, .id = "id00000", .title = "changed", .tag = "even");
+	commit_at(writer, "created", 0, 2);
+	ck_assert_int_eq(stat(log, &behind), 0);
+	for (off_t cut = behind.st_size - 1; cut >= before.st_size; cut -= 37) {
+		copy_index();
+		ck_assert_int_eq(truncate(log, cut), 0);
+		/* the first writer still has the index open: its place is taken by the copy */
+		char aside[PATH_MAX];
+		snprintf(aside, sizeof(aside), "%s.aside", target_path());
+		ck_assert_int_eq(rename(target_path(), aside), 0);
+		ck_assert_int_eq(mkdir(target_path(), 0700), 0);
+		take_copy();
+		ck_assert_int_eq(truncate(log, cut), 0);
+		weir_instance *other = open_writer();
+		ck_assert_str_eq(positions(other), "cluster/created/0=1");
+		ck_assert_double_eq(stat_of(other, "documents_live"), 4);
+		expect_numbers(4);
+		backend->close(other);
+		harness_remove(target_path());
+		ck_assert_int_eq(rename(aside, target_path()), 0);
+		ck_assert_int_eq(truncate(log, behind.st_size), 0);
+	}
+	backend->close(writer);
+}
+END_TEST
+
+/* A document that is met twice in one commit leaves nothing behind, nor does an abandoned one. */
+START_TEST(test_abandoned_again_and_again)
+{
+	weir_instance *writer = open_writer();
+	put_numbers(writer, 0, 5);
+	commit(writer);
+	for (int round = 0; round < 30; round++) {
+		put_numbers(writer, 2, 1000);
+		put_numbers(writer, 900, 1100);
+		MUST(backend->abandon(writer, &error));
+	}
+	ck_assert_double_eq(stat_of(writer, "segments"), 2);
+	put_numbers(writer, 5, 8);
+	commit(writer);
+	expect_numbers(8);
+	kill_writer(writer);
+	writer = open_writer();
+	expect_numbers(8);
+	ck_assert_str_eq(fetched(writer, "id00900"), "-");
+	backend->close(writer);
+}
+END_TEST
+
+static bool mount_small_disk(void)
+{
+	make_parents(false);
+	char parent[PATH_MAX];
+	snprintf(parent, sizeof(parent), "%s", target_path());
+	*strrchr(parent, '/') = '\0';
+	if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+		return false;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("tmpfs", parent, "tmpfs", 0, "size=12m") == 0;
+}
+
+static weir_status put_filled(weir_instance *writer, int number, struct weir_error *error)
+{
+	static char state[20000];
+	char id[16];
+	snprintf(id, sizeof(id), "id%05d", number);
+	memset(state, 'a' + number % 26, sizeof(state));
+	struct weir_value value = {
+		.field = TITLE,
+		.type = WEIR_TYPE_TEXT,
+		.text = "filled",
+		.text_length = 6,
+	};
+	const struct weir_value *values[] = {&value};
+	struct weir_document document = {
+		.id = id,
+		.id_length = strlen(id),
+		.kind = WEIR_KIND_LIVE,
+		.state = state,
+		.state_length = sizeof(state),
+		.values = values,
+		.value_count = 1,
+	};
+	const struct weir_document *documents[] = {&document};
+	struct weir_verdict verdict = {0};
+	struct weir_verdict *const verdicts[] = {&verdict};
+	weir_status status = backend->apply(writer, documents, 1, verdicts, error);
+	ck_assert(status != WEIR_OK || verdict.kind == WEIR_ACCEPTED);
+	return status;
+}
+
+/* Ten documents and the position behind them. */
+static weir_status commit_ten(weir_instance *writer, int first, struct weir_error *error)
+{
+	struct weir_position position = {"cluster", "created", "", 0, first + 10};
+	const struct weir_position *positions_of[] = {&position};
+	weir_status status = WEIR_OK;
+	for (int i = 0; i < 10 && status == WEIR_OK; i++)
+		status = put_filled(writer, first + i, error);
+	return status == WEIR_OK ? backend->commit(writer, positions_of, 1, error) : status;
+}
+
+static void expect_filled(weir_session *session, int count)
+{
+	char expected[64];
+	snprintf(expected, sizeof(expected), "cluster/created/0=%d", count);
+	ck_assert_str_eq(session_places(session), expected);
+	ck_assert_uint_eq(count_matches(session, term(ANY, "filled")), (uint64_t)count);
+}
+
+START_TEST(test_a_full_disk_is_waited_out)
+{
+	char ballast[PATH_MAX];
+	if (!mount_small_disk()) {
+		fprintf(stderr,
+			"skipped: a full disk cannot be had, mounting a tmpfs is not "
+			"allowed here (%s)\n",
+			strerror(errno));
+		return;
+	}
+	snprintf(ballast, sizeof(ballast), "%s-ballast", target_path());
+	int file = open(ballast, O_WRONLY | O_CREAT, 0600);
+	ck_assert_int_ge(file, 0);
+	ck_assert_int_eq(posix_fallocate(file, 0, 4 << 20), 0);
+	close(file);
+	weir_instance *writer = open_writer();
+	struct weir_error failure = {""};
+	int done = 0;
+	while (commit_ten(writer, done, &failure) == WEIR_OK)
+		done += 10;
+	ck_assert_int_gt(done, 0);
+	ck_assert_int_lt(done, 1000);
+	check_line(&failure, (const char *const[]){target_path(), "make room", NULL});
+	/* As the indexer does: abandons and tries again, at last with nothing but the position. */
+	struct weir_position position = {"cluster", "created", "", 0, done + 10};
+	const struct weir_position *positions_of[] = {&position};
+	for (int i = 0; i < 5; i++) {
+		MUST(backend->abandon(writer, &error));
+		ck_assert_int_eq(commit_ten(writer, done, &failure), WEIR_RETRY);
+		MUST(backend->abandon(writer, &error));
+		ck_assert_int_eq(backend->commit(writer, positions_of, 1, &failure), WEIR_RETRY);
+	}
+	MUST(backend->abandon(writer, &error));
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	expect_filled(session, done);
+	ck_assert_int_eq(unlink(ballast), 0);
+	ck_assert_msg(commit_ten(writer, done, &failure) == WEIR_OK, "%s", failure.message);
+	refresh(session);
+	expect_filled(session, done + 10);
+	ck_assert_double_eq(stat_of(writer, "documents_live"), done + 10);
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
+int main(int count, char **arguments)
+{
+	struct target_options options = {.plugin = count == 2 ? arguments[1] : ""};
+	struct weir_error error = {""};
+	if (mkdtemp(run_folder) == NULL ||
+	    target_load(&options, run_folder, "xapian", &error) != WEIR_OK) {
+		fprintf(stderr, "test_xapian PLUGIN.so: %s\n", error.message);
+		return 2;
+	}
+	harness_use(target_plugin(), 1);
+	Suite *suite = suite_create("xapian");
+	TCase *cases = tcase_create("xapian");
+	suite_add_tcase(suite, cases);
+	tcase_add_checked_fixture(cases, setup, teardown);
+	tcase_add_test(cases, test_a_second_writer_is_told_who_has_it);
+	tcase_add_test(cases, test_indexes_of_another_layout);
+	tcase_add_test(cases, test_a_manifest_that_is_not_right);
+	tcase_add_test(cases, test_what_a_kill_leaves);
+	tcase_add_test(cases, test_a_cut_log_is_an_earlier_commit);
+	tcase_add_test(cases, test_abandoned_again_and_again);
+	tcase_add_test(cases, test_a_full_disk_is_waited_out);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	harness_remove(run_folder);
+	return failed != 0;
+}
