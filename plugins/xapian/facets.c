@@ -186,8 +186,10 @@ weir_status session_facets(weir_session *session, const struct weir_facets *want
 	if (status != WEIR_OK)
 		return status;
 	tallies.tallies = calloc(wanted->field_count + 1, sizeof(*tallies.tallies));
-	if (tallies.tallies == NULL)
+	if (tallies.tallies == NULL) {
+		match_end(&session->match);
 		return error_no_memory(error);
+	}
 	for (size_t i = 0; i < tallies.count && status == WEIR_OK; i++)
 		status = begin(session, wanted->fields[i], &tallies.tallies[i], error);
 	if (status == WEIR_OK)
@@ -199,5 +201,6 @@ weir_status session_facets(weir_session *session, const struct weir_facets *want
 	if (status == WEIR_OK)
 		hand_out(&tallies, on_facet, context);
 	finish(&tallies);
+	match_end(&session->match);
 	return status;
 }

@@ -8,12 +8,6 @@
 #include "phrase.h"
 
 #define BATCH 256
-/* With more terms than these, what a list of postings needs is not kept from chunk to chunk. */
-#define OPEN_LIMIT 256
-/* A list is asked for each candidate when so many of its postings would be passed over for one. */
-#define PICK_RATIO 8
-#define COUNT_LIMIT UINT16_MAX
-#define BM25_K1 1.0
 #define PHRASE_ASKS 64 /* records between two questions whether the search is still wanted */
 
 static const char no_words[1];
@@ -24,142 +18,15 @@ static const uint32_t *lengths_of(const struct match *match)
 						       match->base, sizeof(uint32_t));
 }
 
-static float score_of(const struct match *match, double weight, uint32_t count, uint32_t length)
-{
-	float norm = match->norms[length < NORM_COUNT ? length : NORM_COUNT - 1];
-	float often = (float)count;
-	return (float)weight * often * (float)(BM25_K1 + 1) / (often + norm);
-}
-
-static weir_status open_term(struct match_task *task, size_t term, struct weir_error *error)
-{
-	const struct plan *plan = task->side->plan;
-	if (task->side->postings[term] != NULL)
-		return WEIR_OK;
-	return postings_open(task->match->segment->reader,
-			     plan->text.data + plan->terms[term].offset, plan->terms[term].length,
-			     &task->side->postings[term], error);
-}
-
-static void close_term(struct match_side *side, size_t term)
-{
-	postings_close(side->postings[term]);
-	side->postings[term] = NULL;
-}
-
-void leaf_close(struct match_side *side)
-{
-	for (size_t i = 0; i < side->plan->term_count; i++)
-		close_term(side, i);
-	for (size_t i = 0; i < side->plan->node_count; i++)
-		side->nodes[i].is_spread = false;
-}
-
-/* What the postings of one node's terms are put into. */
-struct taking {
-	const uint64_t *within;
-	uint64_t *out;
-	float *scores;
-	uint16_t *counts; /* several terms count as one: how often, until all are there */
-	double weight;
-};
-
-static void put_postings(struct match *match, const struct taking *taking,
-			 const struct posting *batch, size_t count)
-{
-	const uint32_t *lengths = taking->scores != NULL ? lengths_of(match) : NULL;
-	for (size_t i = 0; i < count; i++) {
-		uint32_t index = batch[i].docid - match->base;
-		if (taking->within != NULL && !bit_is_set(taking->within, index))
-			continue;
-		bit_set(taking->out, index);
-		if (taking->counts != NULL) {
-			uint32_t sum = taking->counts[index] + batch[i].count;
-			taking->counts[index] = (uint16_t)(sum < COUNT_LIMIT ? sum : COUNT_LIMIT);
-		} else if (taking->scores != NULL) {
-			taking->scores[index] +=
-				score_of(match, taking->weight, batch[i].count, lengths[index]);
-		}
-	}
-}
-
-static weir_status take_all(struct match_task *task, struct postings *postings,
-			    const struct taking *taking)
-{
-	struct match *match = task->match;
-	struct posting batch[BATCH];
-	size_t taken = BATCH;
-	while (taken == BATCH) {
-		weir_status status =
-			postings_take(postings, match->base, match->base + CHUNK_DOCIDS, batch,
-				      BATCH, &taken, task->error);
-		if (status != WEIR_OK)
-			return status;
-		put_postings(match, taking, batch, taken);
-	}
-	return WEIR_OK;
-}
-
-static weir_status pick(struct match_task *task, struct postings *postings,
-			const struct taking *taking)
-{
-	struct posting batch[BATCH];
-	uint32_t docids[BATCH], index;
-	size_t count = 0, taken;
-	weir_status status = WEIR_OK;
-	EACH_BIT(taking->within, index)
-	{
-		docids[count++] = task->match->base + index;
-		if (count < BATCH)
-			continue;
-		status = postings_pick(postings, docids, count, batch, &taken, task->error);
-		if (status != WEIR_OK)
-			return status;
-		put_postings(task->match, taking, batch, taken);
-		count = 0;
-	}
-	status = postings_pick(postings, docids, count, batch, &taken, task->error);
-	if (status == WEIR_OK)
-		put_postings(task->match, taking, batch, taken);
-	return status;
-}
-
-static uint32_t frequency_of(const struct match_task *task, size_t term)
-{
-	size_t segment = (size_t)(task->match->segment - task->match->segments);
-	return task->side->frequencies[segment * task->side->plan->term_count + term];
-}
-
-/* within_count: 0 when any will do. */
-static weir_status take_term(struct match_task *task, size_t term, size_t within_count,
-			     const struct taking *taking)
-{
-	struct match *match = task->match;
-	uint64_t frequency = frequency_of(task, term);
-	if (frequency == 0)
-		return WEIR_OK;
-	weir_status status = open_term(task, term, task->error);
-	if (status != WEIR_OK || task->side->postings[term] == NULL)
-		return status;
-	/* How many postings a chunk has, if they are spread evenly. */
-	uint64_t here = frequency * CHUNK_DOCIDS / (match->segment_documents + 1);
-	status = taking->within != NULL && here > within_count * PICK_RATIO
-			 ? pick(task, task->side->postings[term], taking)
-			 : take_all(task, task->side->postings[term], taking);
-	if (task->side->plan->term_count > OPEN_LIMIT)
-		close_term(task->side, term);
-	return status;
-}
-
 /* Turns what was counted into scores, and leaves the counts 0. */
 static void settle_counts(struct match *match, const struct taking *taking)
 {
-	const uint32_t *lengths = lengths_of(match);
+	const uint32_t *lengths = taking->lengths;
 	uint32_t index;
 	EACH_BIT(taking->out, index)
 	{
 		taking->scores[index] +=
-			score_of(match, taking->weight, taking->counts[index], lengths[index]);
+			match_score(match, taking->weight, taking->counts[index], lengths[index]);
 		taking->counts[index] = 0;
 	}
 }
@@ -169,15 +36,16 @@ static weir_status evaluate_terms(struct match_task *task, const struct node *no
 				  uint64_t *out, float *scores)
 {
 	struct match *match = task->match;
-	struct taking taking = {within, out, NULL, NULL, state->weight};
+	struct taking taking = {within, out, NULL, NULL, state->weight, lengths_of(match), 0};
 	if (scores != NULL && state->weight > 0)
 		taking.scores = scores;
 	if (taking.scores != NULL && node->term_count > 1)
 		taking.counts = match->counts;
-	size_t within_count = within != NULL ? bits_count(within) : 0;
+	if (within != NULL)
+		taking.within_count = bits_count(within);
 	weir_status status = WEIR_OK;
 	for (size_t i = 0; i < node->term_count && status == WEIR_OK; i++)
-		status = take_term(task, node->first_term + i, within_count, &taking);
+		status = lists_take(task, node->first_term + i, &taking);
 	if (status != WEIR_OK)
 		memset(match->counts, 0, sizeof(match->counts));
 	else if (taking.counts != NULL)
@@ -223,20 +91,22 @@ static void evaluate_range(const struct match *match, const struct node *node,
 		out[i] &= within[i];
 }
 
+/* What is not visible is taken away at the end, from all. */
 static void evaluate_all(const struct match *match, const uint64_t *within, uint64_t *out)
 {
 	const uint64_t *locations = (const uint64_t *)(const void *)rows_at(
 		&match->reader->rows, COLUMN_LOCATION, match->base, sizeof(uint64_t));
 	uint32_t index;
-	for (index = 0; index < CHUNK_DOCIDS; index++)
-		if (within == NULL || bit_is_set(within, index))
-			bit_set(out, index);
-	match_mask(match, match->base, out);
+	if (within != NULL)
+		memcpy(out, within, BITS_WORDS * sizeof(*out));
+	else
+		for (size_t i = 0; i < BITS_WORDS; i++)
+			out[i] = CHUNK_DOCIDS % 64 == 0 ? UINT64_MAX
+							: (UINT64_C(1) << CHUNK_DOCIDS % 64) - 1;
 	if (match->head->hidden == 0)
 		return;
 	EACH_BIT(out, index)
-	if ((locations[index] & LOCATION_HIDDEN) != 0)
-		out[index / 64] &= ~(UINT64_C(1) << index % 64);
+	out[index / 64] &= ~(locations[index] >> 63 << index % 64);
 }
 
 /* The segment's docids: first, and how many places. */
@@ -345,7 +215,7 @@ static weir_status evaluate_beginning(struct match_task *task, const struct node
 	const unsigned char *counted = (const unsigned char *)state->counted.data + place;
 	const uint32_t *lengths = lengths_of(match);
 	EACH_BIT(out, index)
-	scores[index] += score_of(match, state->weight, counted[index], lengths[index]);
+	scores[index] += match_score(match, state->weight, counted[index], lengths[index]);
 	return WEIR_OK;
 }
 

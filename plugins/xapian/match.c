@@ -7,8 +7,6 @@
 
 #include "error.h"
 
-#define BM25_K1 1.0
-#define BM25_B 0.5
 /* A beginning's terms are not counted beforehand, so it weighs as a word of middling rarity. */
 #define BEGINNING_RARITY 1.0
 #define WINDOW_SMALL 4096U /* most records, up to their words */
@@ -26,7 +24,8 @@ void match_finish(struct match *match)
 			bytes_finish(&sides[i]->nodes[node].counted);
 		}
 		free(sides[i]->nodes);
-		free(sides[i]->postings);
+		free(sides[i]->lists);
+		free(sides[i]->cached);
 		free(sides[i]->frequencies);
 	}
 	bytes_finish(&match->window.bytes);
@@ -76,36 +75,23 @@ static weir_status make_side(struct match *match, struct match_side *side, struc
 {
 	size_t pairs = plan->term_count * match->segment_count;
 	side->plan = plan;
-	void *postings = array_zeros(side->postings, plan->term_count + 1, &side->posting_capacity,
-				     sizeof(struct postings *));
-	if (postings == NULL)
+	void *lists = array_zeros(side->lists, plan->term_count + 1, &side->list_capacity,
+				  sizeof(*side->lists));
+	if (lists == NULL)
 		return error_no_memory(error);
-	side->postings = postings;
+	side->lists = lists;
 	void *frequencies = array_zeros(side->frequencies, pairs + 1, &side->frequency_capacity,
 					sizeof(uint32_t));
 	if (frequencies == NULL)
 		return error_no_memory(error);
 	side->frequencies = frequencies;
+	void *cached = array_zeros(side->cached, pairs + 1, &side->cached_capacity,
+				   sizeof(struct cached *));
+	if (cached == NULL)
+		return error_no_memory(error);
+	side->cached = cached;
+	side->cached_count = pairs;
 	return make_nodes(side, plan->node_count) ? WEIR_OK : error_no_memory(error);
-}
-
-static weir_status read_frequencies(struct match *match, struct match_side *side,
-				    struct weir_error *error)
-{
-	const struct plan *plan = side->plan;
-	uint32_t *frequency = side->frequencies;
-	weir_status status = WEIR_OK;
-	for (size_t i = 0; i < match->segment_count; i++) {
-		for (size_t term = 0; term < plan->term_count && status == WEIR_OK; term++) {
-			const struct query_term *place = &plan->terms[term];
-			status = segment_reader_frequency(match->segments[i].reader,
-							  plan->text.data + place->offset,
-							  place->length, frequency++, error);
-			if (term % 64 == 63 && status == WEIR_OK)
-				status = match_cancelled(match, error);
-		}
-	}
-	return status;
 }
 
 /* How much a node's word tells: the rarer, the more. */
@@ -145,31 +131,50 @@ static weir_status make_norms(struct match *match, struct weir_error *error)
 	return WEIR_OK;
 }
 
+static void make_weights(struct match *match, struct match_side *side)
+{
+	for (size_t i = 0; i < side->plan->node_count; i++) {
+		const struct node *node = &side->plan->nodes[i];
+		side->nodes[i].weight =
+			node->boost > 0 ? node->boost * rarity(match, side, node) : 0;
+	}
+}
+
+static weir_status begin(struct match *match, struct plan *query, struct plan *filter,
+			 struct weir_error *error)
+{
+	weir_status status = match_cancelled(match, error);
+	if (status == WEIR_OK)
+		status = make_side(match, &match->query, query, error);
+	if (status == WEIR_OK)
+		status = lists_read(match, &match->query, error);
+	if (status == WEIR_OK && filter != NULL)
+		status = make_side(match, &match->filter, filter, error);
+	if (status == WEIR_OK && filter != NULL)
+		status = lists_read(match, &match->filter, error);
+	if (status == WEIR_OK && match->is_scored) {
+		make_weights(match, &match->query);
+		status = make_norms(match, error);
+	}
+	return status;
+}
+
 weir_status match_begin(struct match *match, struct plan *query, struct plan *filter,
 			bool is_scored, struct weir_error *error)
 {
 	match->has_filter = filter != NULL;
 	match->is_scored = is_scored && query->is_scored;
 	match->window.bytes.length = 0;
-	weir_status status = match_cancelled(match, error);
-	if (status == WEIR_OK)
-		status = make_side(match, &match->query, query, error);
-	if (status == WEIR_OK)
-		status = read_frequencies(match, &match->query, error);
-	if (status == WEIR_OK && filter != NULL)
-		status = make_side(match, &match->filter, filter, error);
-	if (status == WEIR_OK && filter != NULL)
-		status = read_frequencies(match, &match->filter, error);
-	if (status != WEIR_OK || !match->is_scored)
-		return status;
-	for (size_t i = 0; i < query->node_count; i++)
-		if (query->nodes[i].boost > 0)
-			match->query.nodes[i].weight =
-				query->nodes[i].boost *
-				rarity(match, &match->query, &query->nodes[i]);
-		else
-			match->query.nodes[i].weight = 0;
-	return make_norms(match, error);
+	weir_status status = begin(match, query, filter, error);
+	if (status != WEIR_OK)
+		match_end(match);
+	return status;
+}
+
+void match_end(struct match *match)
+{
+	lists_release(match, &match->query);
+	lists_release(match, &match->filter);
 }
 
 void match_mask(const struct match *match, uint32_t base, uint64_t bits[BITS_WORDS])
@@ -181,7 +186,7 @@ void match_mask(const struct match *match, uint32_t base, uint64_t bits[BITS_WOR
 	uint32_t limit = match->head->commit;
 	for (size_t word = 0; word < BITS_WORDS; word++) {
 		uint64_t left = bits[word], kept = 0;
-		if (__builtin_popcountll(left) < 16) {
+		if (word_count(left) < 16) {
 			for (; left != 0; left &= left - 1) {
 				size_t index = word * 64 + (size_t)__builtin_ctzll(left);
 				bool seen = born[index] - 1 < limit && dead[index] - 1 >= limit;
@@ -488,9 +493,9 @@ weir_status match_run(struct match *match, match_on_chunk *on_chunk, void *conte
 	for (size_t i = 0; i < match->segment_count && status == WEIR_OK && stop == 0; i++) {
 		match->segment = &match->segments[i];
 		status = run_segment(match, on_chunk, context, &stop, error);
-		leaf_close(&match->query);
+		lists_close(&match->query);
 		if (match->has_filter)
-			leaf_close(&match->filter);
+			lists_close(&match->filter);
 	}
 	return status;
 }

@@ -11,25 +11,34 @@
 #define MATCH_H
 
 #include "bytes.h"
+#include "cache.h"
 #include "postings.h"
 #include "query.h"
 #include "reader.h"
 
 #define BITS_WORDS ((CHUNK_DOCIDS + 63) / 64)
 #define NORM_COUNT 1024
+#define BM25_K1 1.0
+#define BM25_B 0.5
 
 /* A segment as a session has it open. */
 struct open_segment {
 	struct segment segment;
 	struct segment_reader *reader;
-	bool is_final; /* was sealed when it was read last: it does not change any more */
+	bool is_final; /* was filled when it was read last: it does not change any more */
 };
 
 /* A plan under way. */
 struct match_side {
 	struct plan *plan;
-	uint32_t *frequencies;	    /* by segment and term: documents */
-	struct postings **postings; /* by term, of the segment under way */
+	uint32_t *frequencies;		/* by segment and term: documents */
+	struct cached **cached;		/* the same: kept, or NULL */
+	struct list {			/* by term, of the segment under way */
+		const uint32_t *docids; /* of the cached list; at: how far it was read */
+		const uint8_t *counts;
+		size_t at;
+		struct postings *postings; /* where there is no cached one */
+	} * lists;
 	struct match_node {
 		double weight;	      /* TERMS and BEGINNING: boost and rarity */
 		uint64_t expected;    /* documents in the segment under way */
@@ -37,7 +46,8 @@ struct match_side {
 		struct bytes counted; /* ... and how often, where it scores */
 		bool is_spread;
 	} * nodes;
-	size_t node_capacity, posting_capacity, frequency_capacity;
+	size_t node_capacity, list_capacity, frequency_capacity, cached_capacity;
+	size_t cached_count;
 };
 
 struct match {
@@ -79,6 +89,8 @@ weir_status match_begin(struct match *match, struct plan *query, struct plan *fi
  * on. */
 weir_status match_run(struct match *match, match_on_chunk *on_chunk, void *context,
 		      struct weir_error *error);
+/* Lets go what the plans needed. To be called behind each match_begin that was well. */
+void match_end(struct match *match);
 void match_finish(struct match *match);
 
 weir_status match_cancelled(struct match *match, struct weir_error *error); /* WEIR_OK: it is not */
@@ -108,11 +120,19 @@ static inline void bit_set(uint64_t *bits, uint32_t index)
 {
 	bits[index / 64] |= UINT64_C(1) << index % 64;
 }
+/* Without an instruction for it, which not every machine has, the compiler's own is a call. */
+static inline uint32_t word_count(uint64_t word)
+{
+	word -= word >> 1 & UINT64_C(0x5555555555555555);
+	word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+	word = (word + (word >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+	return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
 static inline uint32_t bits_count(const uint64_t *bits)
 {
 	uint32_t count = 0;
 	for (size_t i = 0; i < BITS_WORDS; i++)
-		count += (uint32_t)__builtin_popcountll(bits[i]);
+		count += word_count(bits[i]);
 	return count;
 }
 static inline bool bits_any(const uint64_t *bits)
@@ -123,18 +143,42 @@ static inline bool bits_any(const uint64_t *bits)
 	return any != 0;
 }
 
-/* leaves.c, for match.c: */
+/* For match.c: */
 struct match_task {
 	struct match *match;
 	struct match_side *side;
 	struct weir_error *error;
 };
-/* The bits of a node without children, of those within (NULL: any); adds to scores (NULL: not). */
+/* leaves.c. The bits of a node without children, of those within (NULL: any); adds to scores (NULL:
+ * not). */
 weir_status leaf_evaluate(struct match_task *task, const struct node *node,
 			  struct match_node *state, const uint64_t *within, uint64_t *out,
 			  float *scores);
 /* Takes away where the words do not stand as the PHRASE wants them. */
 weir_status leaf_phrase(struct match_task *task, const struct node *node, uint64_t *bits);
-void leaf_close(struct match_side *side); /* what is open of the segment under way */
+/* How a document scores in which a node's words stand so often, of so many words in all. */
+static inline float match_score(const struct match *match, double weight, uint32_t count,
+				uint32_t length)
+{
+	float norm = match->norms[length < NORM_COUNT ? length : NORM_COUNT - 1];
+	float often = (float)(count < CACHED_COUNT_LIMIT ? count : CACHED_COUNT_LIMIT);
+	return (float)weight * often * (float)(BM25_K1 + 1) / (often + norm);
+}
+
+/* lists.c. Looks the side's terms up in all segments. */
+weir_status lists_read(struct match *match, struct match_side *side, struct weir_error *error);
+/* What the postings of a node's terms are put into, for the chunk under way. */
+struct taking {
+	const uint64_t *within; /* NULL: any */
+	uint64_t *out;
+	float *scores;	  /* NULL: does not score */
+	uint16_t *counts; /* several terms count as one: how often, until all are there */
+	double weight;
+	const uint32_t *lengths; /* of the chunk's documents, in words */
+	size_t within_count;
+};
+weir_status lists_take(struct match_task *task, size_t term, const struct taking *taking);
+void lists_close(struct match_side *side); /* what is open of the segment under way */
+void lists_release(struct match *match, struct match_side *side);
 
 #endif

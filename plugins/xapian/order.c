@@ -96,39 +96,40 @@ static uint64_t key_of_score(float score)
 {
 	uint32_t bits;
 	if (!(score > 0))
-		return 0;
+		return 1;
 	memcpy(&bits, &score, sizeof(bits));
-	return bits;
+	return bits + 1;
 }
 
-/* Lower is earlier; what has no value is last either way. */
+/* Lower is earlier; what has no value, which is 0, is last either way. */
+static inline uint64_t key_of_value(const struct order_level *level, uint64_t value)
+{
+	if (value == 0)
+		return LAST;
+	if (level->descending)
+		return LAST - 1 - (value < LAST ? value : LAST - 1);
+	return value < LAST ? value : LAST - 1;
+}
+
 static uint64_t key_of(const struct order *order, const struct order_level *level, uint32_t docid,
 		       float score)
 {
 	const struct rows *rows = &order->match->reader->rows;
-	uint64_t value;
 	uint32_t ordinal;
 	switch (level->kind) {
 	case LEVEL_SCORE:
-		value = key_of_score(score);
-		break;
+		return key_of_value(level, key_of_score(score));
 	case LEVEL_ORDINAL:
 		ordinal = rows_u32(rows, level->column, docid);
-		if (ordinal == 0 || ordinal > level->ranks->count)
-			return LAST;
-		value = level->ranks->places[ordinal - 1];
-		break;
+		if (ordinal > level->ranks->count)
+			ordinal = 0;
+		return key_of_value(level,
+				    ordinal > 0 ? level->ranks->places[ordinal - 1] + 1U : 0);
 	case LEVEL_COLUMN:
-		value = rows_u64(rows, level->column, docid);
-		if (value == 0)
-			return LAST;
-		break;
+		return key_of_value(level, rows_u64(rows, level->column, docid));
 	default:
 		return 0;
 	}
-	if (level->descending)
-		return LAST - 1 - (value < LAST ? value : LAST - 1);
-	return value < LAST ? value : LAST - 1;
 }
 
 static void sink_bound(uint64_t *bounds, size_t count, size_t at)
@@ -203,22 +204,65 @@ static bool add_item(struct order *order, struct order_item item)
 	return true;
 }
 
+/* The most frequent order by far, so without a call for each match. */
+static void take_scores(struct order *order, const struct match_chunk *chunk)
+{
+	bool descending = order->levels[0].descending;
+	uint32_t index;
+	EACH_BIT(chunk->bits, index)
+	{
+		float score = chunk->scores[index];
+		uint64_t key = key_of_score(score);
+		key = descending ? LAST - 1 - key : key;
+		if (order->bound_count == order->wanted && key > order->bounds[0])
+			continue;
+		if (!add_item(order, (struct order_item){key, chunk->base + index, score}))
+			order->failed = true;
+	}
+}
+
+static void take_column(struct order *order, const struct match_chunk *chunk)
+{
+	const struct order_level *level = &order->levels[0];
+	const uint64_t *values = (const uint64_t *)(const void *)rows_at(
+		&order->match->reader->rows, level->column, chunk->base, sizeof(uint64_t));
+	uint32_t index;
+	EACH_BIT(chunk->bits, index)
+	{
+		uint64_t key = key_of_value(level, values[index]);
+		if (order->bound_count == order->wanted && key > order->bounds[0])
+			continue;
+		float score = chunk->scores != NULL ? chunk->scores[index] : 0;
+		if (!add_item(order, (struct order_item){key, chunk->base + index, score}))
+			order->failed = true;
+	}
+}
+
+static void take_any(struct order *order, const struct match_chunk *chunk)
+{
+	uint32_t index;
+	EACH_BIT(chunk->bits, index)
+	{
+		float score = chunk->scores != NULL ? chunk->scores[index] : 0;
+		uint32_t docid = chunk->base + index;
+		uint64_t key = key_of(order, &order->levels[0], docid, score);
+		if (!add_item(order, (struct order_item){key, docid, score}))
+			order->failed = true;
+	}
+}
+
 int order_take(void *context, const struct match_chunk *chunk)
 {
 	struct order *order = context;
 	order->total += bits_count(chunk->bits);
 	if (order->wanted == 0)
 		return 0;
-	const struct order_level *level = &order->levels[0];
-	uint32_t index;
-	EACH_BIT(chunk->bits, index)
-	{
-		float score = chunk->scores != NULL ? chunk->scores[index] : 0;
-		uint32_t docid = chunk->base + index;
-		uint64_t key = key_of(order, level, docid, score);
-		if (!order->failed)
-			order->failed = !add_item(order, (struct order_item){key, docid, score});
-	}
+	if (order->levels[0].kind == LEVEL_SCORE && chunk->scores != NULL)
+		take_scores(order, chunk);
+	else if (order->levels[0].kind == LEVEL_COLUMN)
+		take_column(order, chunk);
+	else
+		take_any(order, chunk);
 	return order->failed;
 }
 

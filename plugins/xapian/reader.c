@@ -79,6 +79,7 @@ static void destroy(struct reader *reader)
 	rows_layout_finish(&reader->layout);
 	names_destroy(reader->names);
 	log_close(reader->log);
+	cache_destroy(reader->cache);
 	file_close(&reader->head);
 	free(reader->path);
 	pthread_mutex_destroy(&reader->lock);
@@ -121,7 +122,8 @@ weir_status reader_open(const char *path, const struct fields *fields, struct re
 	reader->rows.file = FILE_CLOSED;
 	reader->path = strdup(path);
 	reader->ranks = calloc(fields->count + 1, sizeof(struct ranks *));
-	weir_status status = reader->path != NULL && reader->ranks != NULL
+	reader->cache = cache_create(CACHE_BYTES);
+	weir_status status = reader->path != NULL && reader->ranks != NULL && reader->cache != NULL
 				     ? open_files(reader, error)
 				     : error_no_memory(error);
 	if (status != WEIR_OK) {

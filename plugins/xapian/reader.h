@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "cache.h"
 #include "fields.h"
 #include "file.h"
 #include "log.h"
@@ -21,6 +22,8 @@
 #include "postings.h"
 #include "record.h"
 #include "rows.h"
+
+#define CACHE_BYTES (24U << 20)
 
 /* For each ordinal of a field its value's place in the order to sort by. */
 struct ranks {
@@ -40,6 +43,7 @@ struct reader {
 	struct rows rows;
 	struct names *names;
 	struct log *log;
+	struct cache *cache;
 	struct file head;
 	struct ranks **ranks; /* by field: the newest; NULL: nobody asked yet */
 };

@@ -133,6 +133,7 @@ weir_status session_search(weir_session *session, const struct weir_search *sear
 		status = read_hits(session, session->order.items + from, from < to ? to - from : 0,
 				   &hits, error);
 	order_end(&session->order);
+	match_end(&session->match);
 	if (status == WEIR_OK) {
 		*result = (struct weir_search_result){.total = total};
 		hand_out_hits(&hits, on_hit, context);

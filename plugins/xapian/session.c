@@ -71,7 +71,7 @@ static weir_status open_segment(weir_session *session, const struct segment *seg
 				struct open_segment *out, struct weir_error *error)
 {
 	char path[PATH_MAX];
-	*out = (struct open_segment){*segment, NULL, segment->state == SEGMENT_SEALED};
+	*out = (struct open_segment){*segment, NULL, segment->state != SEGMENT_FRESH};
 	for (size_t i = 0; i < session->segment_count; i++) {
 		const struct open_segment *open = &session->segments[i];
 		if (open->segment.number != segment->number)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ * cache.h - lists of postings that were read before, of segments that do not change any more.
+ *
+ * To look a term up costs Xapian some blocks read from the page cache for each segment, and a
+ * posting some 15 ns to decode. Words that are asked for again and again are kept here: how many
+ * documents of a segment have the term, from the first time on; the list itself from the second.
+ * What was not used for longest goes when there is too much.
+ *
+ * Concurrency: all of it may be called by any thread. A list does not change while it is kept. */
+#ifndef CACHE_H
+#define CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cache;
+
+/* Stands for a segment and a term: 128 bits, so that no two are the same. */
+struct cache_mark {
+	uint64_t high, low;
+};
+
+struct cached {
+	uint32_t frequency;
+	/* NULL: only counted yet. Read with cached_docids. */
+	uint32_t *docids;
+	uint8_t *counts; /* how often in each document, COUNT_LIMIT at most */
+	uint32_t uses;
+	/* The cache's own. */
+	uint32_t users;
+	struct cache_mark mark;
+	struct cached *same, *newer, *older;
+};
+
+#define CACHED_COUNT_LIMIT UINT8_MAX
+
+struct cache *cache_create(size_t limit); /* in bytes; NULL: no memory */
+void cache_destroy(struct cache *cache);  /* takes NULL; nothing is kept any more */
+
+/* Kept for the caller. NULL: not known, or *is_absent: no document of the segment has the term. */
+struct cached *cache_find(struct cache *cache, uint32_t segment, const char *term, size_t length,
+			  bool *is_absent);
+/* Puts it in, or finds what another thread has put in; kept. NULL: no memory, or the frequency is
+ * 0. */
+struct cached *cache_put(struct cache *cache, uint32_t segment, const char *term, size_t length,
+			 uint32_t frequency);
+/* Adds the list, frequency long. Takes the memory of docids, behind which counts stand. */
+void cache_fill(struct cache *cache, struct cached *cached, uint32_t *docids, uint8_t *counts);
+void cache_release(struct cache *cache, struct cached *cached); /* takes NULL */
+
+static inline const uint32_t *cached_docids(const struct cached *cached)
+{
+	return __atomic_load_n(&cached->docids, __ATOMIC_ACQUIRE);
+}
+
+#endif
