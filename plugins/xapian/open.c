@@ -274,7 +274,7 @@ static weir_status take_segments(struct store *store, struct weir_error *error)
 		}
 		for (uint32_t chunk = listed->first_chunk;
 		     chunk <= listed->last_chunk && status == WEIR_OK; chunk++)
-			status = rows_reserve(&store->rows, chunk, false, error);
+			status = rows_reserve(&store->rows, chunk, error);
 	}
 	if (status == WEIR_OK)
 		status = rows_map(&store->rows, store->chunk_count * CHUNK_DOCIDS + 1, error);
@@ -411,6 +411,9 @@ static weir_status recover(struct store *store, struct weir_error *error)
 	weir_status status = take_segments(store, error);
 	if (status == WEIR_OK)
 		status = recover_rows(store, error);
+	/* A power loss may have taken commits back, and with the machine all readers. */
+	if (store->head.oldest_readable > store->head.commit)
+		store->head.oldest_readable = store->head.commit;
 	if (status == WEIR_OK)
 		status = remake_segments(store, error);
 	return status;
@@ -431,6 +434,38 @@ static weir_status announce(struct store *store, bool is_new, struct weir_error 
 	return status;
 }
 
+static bool has_births(const struct store *store, uint32_t chunk)
+{
+	for (uint32_t i = 1; i <= CHUNK_DOCIDS; i++)
+		if (rows_u32(&store->rows, COLUMN_BORN, chunk * CHUNK_DOCIDS + i) != 0)
+			return true;
+	return false;
+}
+
+/* Chunks that are free, but were not yet fit to be used again when the writer ended. */
+static weir_status clear_free_chunks(struct store *store, struct weir_error *error)
+{
+	uint32_t count = 0;
+	bool has_cleared = false;
+	weir_status status = rows_chunks(&store->rows, &count, error);
+	if (status == WEIR_OK)
+		status = rows_map(&store->rows, count * CHUNK_DOCIDS + 1, error);
+	if (status == WEIR_OK && !store_reserve_chunks(store, count))
+		status = error_no_memory(error);
+	for (uint32_t chunk = 0; chunk < count && status == WEIR_OK; chunk++) {
+		if (store->chunks[chunk].segment != NULL || !has_births(store, chunk))
+			continue;
+		if (!has_cleared) { /* readers first: they may see what was there */
+			store->head.oldest_readable = store->head.commit;
+			status = store_write_head(store, error);
+		}
+		has_cleared = true;
+		if (status == WEIR_OK)
+			status = rows_clear(&store->rows, chunk, error);
+	}
+	return status == WEIR_OK && has_cleared ? rows_sync(&store->rows, error) : status;
+}
+
 static weir_status open_all(struct store *store, struct weir_error *error)
 {
 	bool is_new = false;
@@ -445,6 +480,8 @@ static weir_status open_all(struct store *store, struct weir_error *error)
 		status = recover(store, error);
 	if (status == WEIR_OK)
 		status = announce(store, is_new, error);
+	if (status == WEIR_OK)
+		status = clear_free_chunks(store, error);
 	if (status != WEIR_OK)
 		return status;
 	store->garbage_count = 0;

@@ -143,20 +143,24 @@ weir_status rows_map(struct rows *rows, uint32_t limit, struct weir_error *error
 	return WEIR_OK;
 }
 
-weir_status rows_reserve(struct rows *rows, uint32_t chunk, bool is_clear, struct weir_error *error)
+weir_status rows_reserve(struct rows *rows, uint32_t chunk, struct weir_error *error)
 {
 	size_t bytes = rows->layout->chunk_bytes;
-	uint64_t size = 0, start = (uint64_t)chunk * bytes;
+	return file_reserve(&rows->file, (uint64_t)chunk * bytes, bytes, error);
+}
+
+weir_status rows_clear(struct rows *rows, uint32_t chunk, struct weir_error *error)
+{
+	static const uint32_t zeros[CHUNK_DOCIDS];
+	return rows_write(rows, COLUMN_BORN, chunk * CHUNK_DOCIDS + 1, zeros, CHUNK_DOCIDS, error);
+}
+
+weir_status rows_chunks(const struct rows *rows, uint32_t *chunks, struct weir_error *error)
+{
+	uint64_t size = 0;
 	weir_status status = file_size(&rows->file, &size, error);
 	if (status == WEIR_OK)
-		status = file_reserve(&rows->file, start, bytes, error);
-	if (status != WEIR_OK || !is_clear || size <= start)
-		return status;
-	char *zeros = calloc(1, bytes);
-	if (zeros == NULL)
-		return error_no_memory(error);
-	status = file_write(&rows->file, start, zeros, bytes, error);
-	free(zeros);
+		*chunks = (uint32_t)(size / rows->layout->chunk_bytes);
 	return status;
 }
 

@@ -77,9 +77,13 @@ weir_status rows_create(struct rows *rows, const char *folder, const struct rows
 			struct weir_error *error);
 void rows_close(struct rows *rows); /* also one of zeros */
 
-/* Writer. The chunk is there, with room on the disk, and empty if is_clear. */
-weir_status rows_reserve(struct rows *rows, uint32_t chunk, bool is_clear,
-			 struct weir_error *error);
+/* Writer. The chunk is there, with room on the disk. */
+weir_status rows_reserve(struct rows *rows, uint32_t chunk, struct weir_error *error);
+/* Of the chunk nobody was born. Before its docids are given again that has to be synced: else a
+ * power loss might leave an old birth beside a new row's rest. */
+weir_status rows_clear(struct rows *rows, uint32_t chunk, struct weir_error *error);
+/* How many the file has. */
+weir_status rows_chunks(const struct rows *rows, uint32_t *chunks, struct weir_error *error);
 /* count values of a column from the docid on, all in one chunk. */
 weir_status rows_write(struct rows *rows, size_t column, uint32_t docid, const void *values,
 		       size_t count, struct weir_error *error);

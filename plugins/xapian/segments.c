@@ -126,7 +126,7 @@ static uint32_t lowest_free_chunk(const struct store *store)
 {
 	uint32_t chunk = 0;
 	while (chunk < store->chunk_count &&
-	       (store->chunks[chunk].segment != NULL || store->chunks[chunk].rests))
+	       (store->chunks[chunk].segment != NULL || store->chunks[chunk].rest != CHUNK_USABLE))
 		chunk++;
 	return chunk;
 }
@@ -140,7 +140,7 @@ weir_status store_new_segment(struct store *store, struct store_segment **out,
 				 "xapian: the index at %s has no more numbers for documents; weir "
 				 "rebuild makes a new one",
 				 store->path);
-	weir_status status = rows_reserve(&store->rows, chunk, true, error);
+	weir_status status = rows_reserve(&store->rows, chunk, error);
 	if (status == WEIR_OK)
 		status = rows_map(&store->rows, (chunk + 1) * CHUNK_DOCIDS + 1, error);
 	if (status != WEIR_OK)

@@ -31,11 +31,19 @@ struct store_segment {
 	size_t pending_capacity;
 };
 
+/* How far a chunk is whose segment was dropped. */
+enum chunk_rest {
+	CHUNK_USABLE,
+	CHUNK_DROPPED, /* sessions of older commits may see it, until the next head */
+	CHUNK_CLEARED, /* its rows are, but are not synced */
+	CHUNK_SYNCING,
+};
+
 /* What is known of a chunk. */
 struct chunk {
 	struct store_segment *segment; /* NULL: it is free */
 	uint32_t living;	       /* visible documents, at the last commit */
-	bool rests;		       /* free, but not before the next head */
+	enum chunk_rest rest;	       /* of a free one */
 };
 
 /* For abandon. */

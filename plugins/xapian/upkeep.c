@@ -129,6 +129,19 @@ static void take_checkpoint(struct store *store, struct manifest *checkpoint)
 	checkpoint->positions = (struct bytes){0};
 }
 
+/* Moves on those that rest. */
+static void move_chunks(struct store *store, enum chunk_rest from, enum chunk_rest to)
+{
+	bool has_resting = false;
+	for (uint32_t chunk = 0; store->upkeep->has_resting && chunk < store->chunk_count;
+	     chunk++) {
+		if (store->chunks[chunk].rest == from)
+			store->chunks[chunk].rest = to;
+		has_resting |= store->chunks[chunk].rest != CHUNK_USABLE;
+	}
+	store->upkeep->has_resting = has_resting;
+}
+
 /* After a commit: everything that it has is written, so what is synced from now on has it. */
 static weir_status start_seal(struct store *store, struct weir_error *error)
 {
@@ -153,11 +166,13 @@ static weir_status start_seal(struct store *store, struct weir_error *error)
 	weir_status status = note_checkpoint(store, &sealing->checkpoint)
 				     ? keeper_submit(upkeep->keeper, &task, error)
 				     : error_no_memory(error);
-	if (status != WEIR_OK)
+	if (status != WEIR_OK) {
 		forget_sealing(sealing);
-	else
-		sealing->is_under_way = true;
-	return status;
+		return status;
+	}
+	move_chunks(store, CHUNK_CLEARED, CHUNK_SYNCING);
+	sealing->is_under_way = true;
+	return WEIR_OK;
 }
 
 /* Their docids will be other documents'. */
@@ -178,7 +193,7 @@ static void drop_segment(struct store *store, struct store_segment *segment)
 	forget_hidden(store, first, last);
 	store_drop_segment(store, segment);
 	for (uint32_t chunk = first; chunk <= last; chunk++)
-		store->chunks[chunk].rests = true;
+		store->chunks[chunk].rest = CHUNK_DROPPED;
 	store->upkeep->has_resting = true;
 	store->moves_oldest = true;
 	store->manifest_changed = true;
@@ -190,9 +205,11 @@ static void end_seal(struct store *store, const struct keeper_task *task)
 	struct sealing *sealing = &upkeep->sealing;
 	if (task->status != WEIR_OK) {
 		upkeep->failures++;
+		move_chunks(store, CHUNK_SYNCING, CHUNK_CLEARED);
 		forget_sealing(sealing);
 		return;
 	}
+	move_chunks(store, CHUNK_SYNCING, CHUNK_USABLE);
 	for (size_t i = 0; i < task->segment_count; i++) {
 		struct store_segment *segment = upkeep_find(store, task->segments[i]);
 		if (segment != NULL)
@@ -258,24 +275,34 @@ static weir_status submit_merge(struct store *store, struct merging *merging, si
 	return WEIR_OK;
 }
 
-static weir_status start_merges(struct store *store, struct weir_error *error)
+static weir_status choose_merges(struct store *store, struct segment *segments, bool *taken,
+				 struct weir_error *error)
 {
 	struct upkeep *upkeep = store->upkeep;
-	struct segment *segments = calloc(store->segment_count + 1, sizeof(*segments));
-	bool *taken = calloc(store->segment_count + 1, sizeof(*taken));
 	struct merging *merging;
-	size_t first, count;
-	weir_status status = segments != NULL && taken != NULL ? WEIR_OK : error_no_memory(error);
-	for (size_t i = 0; status == WEIR_OK && i < store->segment_count; i++)
+	size_t first, count, all = store->segment_count;
+	weir_status status = WEIR_OK;
+	for (size_t i = 0; i < all; i++)
 		segments[i] = store->segments[i]->segment;
-	while (status == WEIR_OK && now_ms() >= upkeep->retry_at &&
-	       (merging = free_merging(upkeep)) != NULL) {
-		bool is_pressed = merges_left(segments, store->segment_count) > SEGMENT_PRESSURE;
+	bool is_pressed = merges_left(segments, all) > SEGMENT_PRESSURE;
+	while (status == WEIR_OK && (merging = free_merging(upkeep)) != NULL) {
 		mark_taken(store, is_pressed, taken);
-		if (!merges_choose(segments, store->segment_count, taken, &first, &count))
+		if (!merges_choose(segments, all, taken, &first, &count))
 			break;
 		status = submit_merge(store, merging, first, count, error);
 	}
+	return status;
+}
+
+static weir_status start_merges(struct store *store, struct weir_error *error)
+{
+	if (now_ms() < store->upkeep->retry_at)
+		return WEIR_OK;
+	struct segment *segments = calloc(store->segment_count + 1, sizeof(*segments));
+	bool *taken = calloc(store->segment_count + 1, sizeof(*taken));
+	weir_status status = segments != NULL && taken != NULL
+				     ? choose_merges(store, segments, taken, error)
+				     : error_no_memory(error);
 	free(segments);
 	free(taken);
 	return status;
@@ -385,11 +412,14 @@ weir_status upkeep_before_commit(struct store *store, struct weir_error *error)
 	return WEIR_OK;
 }
 
-static void wake_chunks(struct store *store)
+/* The head is written: nobody looks at them any more. */
+static void clear_chunks(struct store *store)
 {
+	struct weir_error error;
 	for (uint32_t chunk = 0; store->upkeep->has_resting && chunk < store->chunk_count; chunk++)
-		store->chunks[chunk].rests = false;
-	store->upkeep->has_resting = false;
+		if (store->chunks[chunk].rest == CHUNK_DROPPED &&
+		    rows_clear(&store->rows, chunk, &error) == WEIR_OK)
+			store->chunks[chunk].rest = CHUNK_CLEARED;
 }
 
 static void remove_logs(struct store *store)
@@ -419,7 +449,7 @@ static weir_status go_on(struct store *store, size_t quota, struct weir_error *e
 void upkeep_after_commit(struct store *store)
 {
 	struct weir_error error;
-	wake_chunks(store);
+	clear_chunks(store);
 	remove_logs(store);
 	if (go_on(store, clean_quota(store), &error) != WEIR_OK)
 		(void)store_abandon(store, &error); /* nothing else is pending */

@@ -31,7 +31,7 @@ struct upkeep {
 	uint32_t first_log;  /* that may be there */
 	uint32_t *dead_logs; /* to be removed behind the next head */
 	size_t dead_log_count;
-	bool has_resting; /* chunks that are free behind the next head */
+	bool has_resting; /* chunks that are not usable yet */
 
 	/* The segment that is being emptied; 0: none. */
 	uint32_t victim, next_docid;
