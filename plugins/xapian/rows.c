@@ -195,7 +195,9 @@ weir_status rows_write_all(struct rows *rows, uint32_t docid, const uint64_t *va
 			   struct weir_error *error)
 {
 	char *buffer = malloc(count * sizeof(uint64_t) + 1);
-	weir_status status = buffer != NULL ? WEIR_OK : error_no_memory(error);
+	weir_status status = WEIR_OK;
+	if (buffer == NULL)
+		return error_no_memory(error);
 	for (size_t column = 0; column < rows_columns(rows->layout) && status == WEIR_OK; column++)
 		if (rows_width(rows->layout, column) > 0)
 			status = write_column(rows, docid, values, count, column, buffer, error);

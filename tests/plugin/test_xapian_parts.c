@@ -608,8 +608,8 @@ START_TEST(test_rows_are_what_was_written)
 	ck_assert_int_eq(layout.kinds[1], COLUMN_NONE);
 	ck_assert_int_eq(layout.kinds[2], COLUMN_ORDINAL);
 	MUST(rows_create(&writer, scratch, &layout, &error));
-	MUST(rows_reserve(&writer, 0, true, &error));
-	MUST(rows_reserve(&writer, 1, true, &error));
+	MUST(rows_reserve(&writer, 0, &error));
+	MUST(rows_reserve(&writer, 1, &error));
 	size_t columns = rows_columns(&layout);
 	uint64_t values[3][8];
 	for (size_t i = 0; i < 3; i++)
@@ -626,10 +626,13 @@ START_TEST(test_rows_are_what_was_written)
 	ck_assert(!rows_equal(&reader, CHUNK_DOCIDS + 2, values[1]));
 	ck_assert_uint_eq(rows_u32(&reader, COLUMN_BORN, CHUNK_DOCIDS), 0);
 	/* used again, it is empty */
-	MUST(rows_reserve(&writer, 1, false, &error));
+	MUST(rows_reserve(&writer, 1, &error));
 	ck_assert_uint_eq(rows_u32(&reader, COLUMN_BORN, CHUNK_DOCIDS + 1), COLUMN_BORN + 1);
-	MUST(rows_reserve(&writer, 1, true, &error));
+	MUST(rows_clear(&writer, 1, &error));
 	ck_assert_uint_eq(rows_u32(&reader, COLUMN_BORN, CHUNK_DOCIDS + 1), 0);
+	uint32_t chunks = 0;
+	MUST(rows_chunks(&writer, &chunks, &error));
+	ck_assert_uint_eq(chunks, 2);
 	struct weir_error failure;
 	ck_assert_int_eq(rows_map(&reader, 3 * CHUNK_DOCIDS, &failure), WEIR_FATAL);
 	rows_close(&reader);
