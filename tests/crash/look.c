@@ -6,6 +6,8 @@
 
 enum { STEP_LIMIT = 64 };
 
+jmp_buf *look_again;
+
 weir_status place_open(const struct place *place, uint32_t mode, weir_instance **instance,
 		       struct weir_error *error)
 {
@@ -190,45 +192,50 @@ static void look_at(struct view *view, const struct weir_query *query, const cha
 	}
 }
 
-static void look_at_queries(struct view *view)
+static void look_at_all(struct view *view)
 {
 	struct weir_query all = {.kind = WEIR_QUERY_ALL};
 	look_at(view, &all, "all");
-	for (unsigned i = 0; i < WORD_COUNT; i++) {
-		char text[16], two[32], tag[16];
-		snprintf(text, sizeof(text), "word%u", i);
-		snprintf(two, sizeof(two), "word%u word%u", i, (i * 5 + 1) % WORD_COUNT);
-		snprintf(tag, sizeof(tag), "Tag-%u", i % TAG_COUNT);
-		struct weir_query term = {.kind = WEIR_QUERY_TERM,
-					  .field = WEIR_FIELD_DEFAULT,
-					  .text = text,
-					  .text_length = strlen(text)};
-		struct weir_query phrase = {.kind = WEIR_QUERY_PHRASE,
-					    .field = FIELD_TITLE,
-					    .text = two,
-					    .text_length = strlen(two)};
-		struct weir_query exact = {
-			.kind = WEIR_QUERY_EXACT,
-			.field = FIELD_TAG,
-			.lower = {FIELD_TAG, WEIR_TYPE_KEYWORD, tag, strlen(tag), 0, 0}};
-		struct weir_query range = {
-			.kind = WEIR_QUERY_RANGE,
-			.field = FIELD_PRICE,
-			.range_flags = WEIR_RANGE_HAS_LOWER | WEIR_RANGE_HAS_UPPER,
-			.lower = {FIELD_PRICE, WEIR_TYPE_NUMBER, "", 0, i, 0},
-			.upper = {FIELD_PRICE, WEIR_TYPE_NUMBER, "", 0, i + 9, 0}};
-		const struct weir_query *no[] = {&exact};
-		struct weir_query not_exact = {
-			.kind = WEIR_QUERY_NOT, .children = no, .child_count = 1};
-		const struct weir_query *both[] = {&term, &not_exact, &range};
-		struct weir_query and = {
-			.kind = WEIR_QUERY_AND, .children = both, .child_count = 3};
-		look_at(view, &term, "term");
-		look_at(view, &phrase, "phrase");
-		look_at(view, &exact, "exact");
-		look_at(view, &range, "range");
-		look_at(view, &and, "and");
-	}
+}
+
+static void look_at_word(struct view *view, unsigned i)
+{
+	char text[16], two[32], tag[16];
+	snprintf(text, sizeof(text), "word%u", i);
+	snprintf(two, sizeof(two), "word%u word%u", i, (i * 5 + 1) % WORD_COUNT);
+	snprintf(tag, sizeof(tag), "Tag-%u", i % TAG_COUNT);
+	struct weir_query term = {.kind = WEIR_QUERY_TERM,
+				  .field = WEIR_FIELD_DEFAULT,
+				  .text = text,
+				  .text_length = strlen(text)};
+	struct weir_query phrase = {.kind = WEIR_QUERY_PHRASE,
+				    .field = FIELD_TITLE,
+				    .text = two,
+				    .text_length = strlen(two)};
+	struct weir_query exact = {.kind = WEIR_QUERY_EXACT,
+				   .field = FIELD_TAG,
+				   .lower = {FIELD_TAG, WEIR_TYPE_KEYWORD, tag, strlen(tag), 0, 0}};
+	struct weir_query range = {.kind = WEIR_QUERY_RANGE,
+				   .field = FIELD_PRICE,
+				   .range_flags = WEIR_RANGE_HAS_LOWER | WEIR_RANGE_HAS_UPPER,
+				   .lower = {FIELD_PRICE, WEIR_TYPE_NUMBER, "", 0, i, 0},
+				   .upper = {FIELD_PRICE, WEIR_TYPE_NUMBER, "", 0, i + 9, 0}};
+	const struct weir_query *no[] = {&exact};
+	struct weir_query not_exact = {.kind = WEIR_QUERY_NOT, .children = no, .child_count = 1};
+	const struct weir_query *both[] = {&term, &not_exact, &range};
+	struct weir_query and = {.kind = WEIR_QUERY_AND, .children = both, .child_count = 3};
+	look_at(view, &term, "term");
+	look_at(view, &phrase, "phrase");
+	look_at(view, &exact, "exact");
+	look_at(view, &range, "range");
+	look_at(view, &and, "and");
+}
+
+static void look_at_queries(struct view *view)
+{
+	look_at_all(view);
+	for (unsigned i = 0; i < WORD_COUNT; i++)
+		look_at_word(view, i);
 }
 
 static void look_at_gets(struct view *view)
@@ -328,6 +335,54 @@ uint32_t look_as_reader(const struct place *place, const struct bounds *bounds)
 	free(view.seen);
 	free(model);
 	return batch;
+}
+
+static void move_model(struct beside *beside, uint32_t batch)
+{
+	const struct plan *plan = &beside->place->plan;
+	if (beside->documents == NULL) {
+		model_start(&beside->model, plan);
+		beside->documents = calloc(plan->ids, sizeof(*beside->documents));
+		beside->seen = calloc(plan->ids, sizeof(*beside->seen));
+		DEMAND(beside->documents != NULL && beside->seen != NULL, "no memory");
+	}
+	while (beside->model.batch < batch)
+		model_step(&beside->model);
+	for (unsigned id = 0; id < plan->ids; id++)
+		if (beside->model.entries[id].exists)
+			steps_document(plan, id, &beside->model.entries[id],
+				       &beside->documents[id]);
+}
+
+void look_beside(struct beside *beside, unsigned part, const uint32_t *committed,
+		 const uint32_t *begun)
+{
+	const struct weir_operations *operations = &beside->place->plugin->operations;
+	uint64_t generation = 0;
+	int64_t position = -1;
+	uint32_t least = __atomic_load_n(committed, __ATOMIC_ACQUIRE);
+	if (least < beside->model.batch)
+		least = beside->model.batch;
+	MUST(operations->refresh(beside->session, &generation, error));
+	MUST(operations->session_positions(beside->session, on_position, &position, error));
+	uint32_t batch = position < 0 ? 0 : (uint32_t)position;
+	uint32_t most = __atomic_load_n(begun, __ATOMIC_ACQUIRE);
+	DEMAND(batch >= least && batch <= most,
+	       "a session is at batch %u; it has to be between %u and %u", batch, least, most);
+	move_model(beside, batch);
+	struct view view = {
+		beside->place, beside->session, &beside->model, beside->documents, beside->seen, 0,
+		NULL};
+	if (part == 0)
+		look_at_scan(&view);
+	else if (part == 1)
+		look_at_gets(&view);
+	else if (part == 2)
+		look_at_facets(&view);
+	else if (part == 3)
+		look_at_all(&view);
+	else
+		look_at_word(&view, part - 4);
 }
 
 static int on_state(void *context, size_t index, int found, const void *state, size_t length,

@@ -3,6 +3,7 @@
 #ifndef LOOK_H
 #define LOOK_H
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@ struct place {
 	struct plugin_parameters *parameters;
 	struct plan plan;
 };
+
+/* Where to go on when something is to be asked again; NULL: that is a failure. */
+extern jmp_buf *look_again;
 
 /* What went wrong, and the end of the process: looking is done in processes of their own. */
 #define FAIL(...)                                                                                  \
@@ -34,6 +38,8 @@ struct place {
 		struct weir_error must_error = {""};                                               \
 		struct weir_error *error = &must_error;                                            \
 		weir_status must_status = (call);                                                  \
+		if (must_status == WEIR_RETRY && look_again != NULL)                               \
+			longjmp(*look_again, 1);                                                   \
 		DEMAND(must_status == WEIR_OK, "%s: %d: %s", #call, (int)must_status,              \
 		       error->message);                                                            \
 	} while (0)
@@ -50,6 +56,21 @@ struct bounds {
 
 /* Each returns the batch that the index is at; failures end the process. */
 uint32_t look_as_reader(const struct place *place, const struct bounds *bounds);
+/* A session that stays open beside a writer. */
+struct beside {
+	const struct place *place;
+	weir_instance *instance;
+	weir_session *session;
+	struct model model;
+	struct document *documents;
+	bool *seen;
+};
+enum { LOOK_PARTS = 4 + WORD_COUNT }; /* scan, gets, facets, all, and each word */
+/* Moves the session on, and looks at a part of what it shows then. committed: batches, read anew
+ * whenever it is needed; a session never goes back. */
+void look_beside(struct beside *beside, unsigned part, const uint32_t *committed,
+		 const uint32_t *begun);
+
 /* The instance stays open. model: is moved to the batch. */
 uint32_t look_as_writer(const struct place *place, const struct bounds *bounds, struct model *model,
 			weir_instance **instance);
