@@ -196,8 +196,7 @@ weir_status session_facets(weir_session *session, const struct weir_facets *want
 		status = match_run(&session->match, count_chunk, &tallies, error);
 	for (size_t i = 0; i < tallies.count && status == WEIR_OK; i++)
 		status = choose(&tallies, &tallies.tallies[i], wanted->limit, error);
-	if (status == WEIR_OK)
-		status = session_check(session, error);
+	status = session_check(session, status, error);
 	if (status == WEIR_OK)
 		hand_out(&tallies, on_facet, context);
 	finish(&tallies);

@@ -36,7 +36,7 @@ static weir_status read_hits(weir_session *session, const struct order_item *ite
 			status = error_no_memory(error);
 		hits->scores[hits->count] = item->score;
 	}
-	return status == WEIR_OK ? session_check(session, error) : status;
+	return status;
 }
 
 /* The head of a record in the middle of others need not be aligned. */
@@ -132,6 +132,7 @@ weir_status session_search(weir_session *session, const struct weir_search *sear
 	if (status == WEIR_OK)
 		status = read_hits(session, session->order.items + from, from < to ? to - from : 0,
 				   &hits, error);
+	status = session_check(session, status, error);
 	order_end(&session->order);
 	match_end(&session->match);
 	if (status == WEIR_OK) {
@@ -155,8 +156,7 @@ weir_status session_get(weir_session *session, const char *id, size_t id_length,
 	if (status == WEIR_OK && docid != 0)
 		status = match_whole_record(&session->match, docid, &session->record, &record,
 					    error);
-	if (status == WEIR_OK)
-		status = session_check(session, error);
+	status = session_check(session, status, error);
 	if (status == WEIR_OK && docid != 0 && record.head.kind == RECORD_LIVE)
 		hand_out(&record, 0, on_hit, context);
 	return status;
@@ -194,8 +194,7 @@ static weir_status run_scan(weir_session *session, const char *from, size_t from
 		if (status == WEIR_OK && docid != 0)
 			status = match_whole_record(&session->match, docid, &session->record,
 						    &record, error);
-		if (status == WEIR_OK)
-			status = session_check(session, error);
+		status = session_check(session, status, error);
 		if (status != WEIR_OK || docid == 0)
 			break;
 		stop = hand_out_scanned(scan, &record);

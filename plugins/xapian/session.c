@@ -252,16 +252,23 @@ weir_status session_prepare(weir_session *session, const struct weir_query *quer
 			   filter != NULL ? &session->filter : NULL, is_scored, error);
 }
 
-weir_status session_check(const weir_session *session, struct weir_error *error)
+weir_status session_check(const weir_session *session, weir_status status, struct weir_error *error)
 {
 	struct head head;
-	weir_status status = head_read(&session->reader->head, &head, error);
-	if (status == WEIR_OK && session->head.commit < head.oldest_readable)
+	struct weir_error reason;
+	if (status == WEIR_RETRY)
+		return status;
+	weir_status found = head_read(&session->reader->head, &head, &reason);
+	if (found == WEIR_OK && session->head.commit >= head.oldest_readable)
+		return status;
+	if (found == WEIR_OK)
 		return error_set(
 			error, WEIR_RETRY,
 			"xapian: the index at %s moved on meanwhile; refresh and ask again",
 			session->reader->path);
-	return status;
+	if (status == WEIR_OK)
+		*error = reason;
+	return status == WEIR_OK ? found : status;
 }
 
 weir_status session_positions(weir_session *session, weir_on_position on_position, void *context,

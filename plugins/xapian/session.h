@@ -30,8 +30,9 @@ weir_status session_prepare(weir_session *session, const struct weir_query *quer
 /* For what asks no query. */
 void session_match(weir_session *session);
 
-/* WEIR_RETRY: what was read meanwhile may lack documents, since docids of the session's commit were
- * given out again. To be asked behind the reading, before anything is handed out. */
-weir_status session_check(const weir_session *session, struct weir_error *error);
+/* What reading has come to, before anything is handed out. WEIR_RETRY, and not damage or an answer
+ * that lacks documents, when docids of the session's commit were given out again meanwhile. */
+weir_status session_check(const weir_session *session, weir_status status,
+			  struct weir_error *error);
 
 #endif
