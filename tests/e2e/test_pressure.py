@@ -260,12 +260,15 @@ def test_a_slow_engine_is_waited_for(kafka, make_system, tmp_path):
 
 
 def limit_memory(daemon, more):
-    """That much address space beyond what it has."""
+    """That much memory beyond what it has: address space, and what of it may be written to. malloc reserves address
+    space for each thread, which then grows into it."""
     pid = daemon.child.pid
-    size = int(open(f"/proc/{pid}/statm").read().split()[0]) * resource.getpagesize()
-    before = resource.prlimit(pid, resource.RLIMIT_AS)
-    resource.prlimit(pid, resource.RLIMIT_AS, (size + more, before[1]))
-    return lambda: resource.prlimit(pid, resource.RLIMIT_AS, before)
+    fields = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status") if line.startswith(("VmSize", "VmData")))
+    before = {}
+    for kind, name in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+        before[kind] = resource.prlimit(pid, kind)
+        resource.prlimit(pid, kind, (int(fields[name].split()[0]) * 1024 + more, before[kind][1]))
+    return lambda: [resource.prlimit(pid, kind, limit) for kind, limit in before.items()]
 
 
 @pytest.mark.parametrize("plugin", ["xapian"])
