@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""segments.py SEGMENTS KILL_AT POWER PLUGIN
+"""segments.py SEGMENTS KILL_AT POWER PLUGIN WRONG
 
 Kills a writer of segments at each of its steps, lets its calls fail, and takes the power from it (power.py);
-each time the index has to hold exactly what was committed. See segments.c.
+each time the index has to hold exactly what was committed. See segments.c. WRONG is a plug-in in which a kill
+must be seen to do harm.
 
     WEIR_SEED   repeats a run
     WEIR_KILLS  how many times as much as usual; 1"""
@@ -18,19 +19,19 @@ import uuid
 
 import power
 
-PROGRAM, KILL_AT, POWER, PLUGIN = map(os.path.abspath, sys.argv[1:5])
+PROGRAM, KILL_AT, POWER, PLUGIN, WRONG = map(os.path.abspath, sys.argv[1:6])
 SEED = os.environ.get("WEIR_SEED") or str(random.randrange(10 ** 6))
 TIMES = int(os.environ.get("WEIR_KILLS", 1))
 SANITIZER = os.environ.get("WEIR_SANITIZER_LIBRARY")  # has to come first in LD_PRELOAD
 MEMORY = pathlib.Path("/dev/shm")  # syncs are many, and that they reach a disk matters to nobody here
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
     os.environ.setdefault("TMPDIR", str(MEMORY))
-BATCHES = 90  # of the run that the power is taken from
+BATCHES = 60  # of the run that the power is taken from
 
 
-def call(*arguments, preload, given=None, **environment):
+def call(*arguments, preload, given=None, plugin=PLUGIN, **environment):
     libraries = " ".join([*([SANITIZER] if SANITIZER else []), preload])
-    done = subprocess.run([PROGRAM, arguments[0], PLUGIN, SEED, *map(str, arguments[1:])], input=given, text=True,
+    done = subprocess.run([PROGRAM, arguments[0], plugin, SEED, *map(str, arguments[1:])], input=given, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           env={**os.environ, "LD_PRELOAD": libraries, **environment})
     print(*arguments, done.stdout.strip().splitlines()[-1:] if done.returncode == 0 else done.stdout, flush=True)
@@ -60,7 +61,7 @@ def take_power(folder, swallow):
         return False
     records = list(power.read_journal(folder / "journal"))
     synced, lines = synced_at(records), []
-    for cut, disk, _ in power.play(records, power.choose_cuts(records, 60 * TIMES, rng)):
+    for cut, disk, _ in power.play(records, power.choose_cuts(records, 24 * TIMES, rng)):
         for variant in power.VARIANTS:
             place = made / f"{cut}-{variant}"
             disk.make(place, variant, rng)
@@ -72,10 +73,13 @@ def take_power(folder, swallow):
 def main():
     print(f"WEIR_SEED={SEED}", flush=True)
     rng, good = random.Random(SEED), True
-    good &= call("walk", 100 * TIMES, preload=KILL_AT)
-    for batch in [0] + [rng.randrange(200) for _ in range(3 * TIMES)]:
-        good &= call("each", batch, 3, max(1, 12 // TIMES), preload=KILL_AT)
-    good &= call("fail", 30 * TIMES, preload=KILL_AT)
+    good &= call("walk", 60 * TIMES, preload=KILL_AT)
+    for batch in [0] + [rng.randrange(100) for _ in range(TIMES)]:
+        good &= call("each", batch, 2, max(1, 10 // TIMES), preload=KILL_AT)
+    good &= call("fail", 15 * TIMES, preload=KILL_AT)
+    if call("each", 10, 2, 1, preload=KILL_AT, plugin=WRONG):
+        print("a head before its log was not found: the test finds nothing", flush=True)
+        good = False
     for swallow in (False, True):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-power-"))
         whole = take_power(folder, swallow)
