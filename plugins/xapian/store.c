@@ -410,10 +410,12 @@ static weir_status restore_segment(struct store *store, struct store_segment *se
 	weir_status status = WEIR_OK;
 	if (target->has_added && !target->is_ill && target->writer != NULL)
 		target->is_ill = segment_cancel(target->writer, error) != WEIR_OK;
-	if (target->is_ill)
+	if (target->is_ill) {
 		status = store_remake(store, segment, error);
-	else if (!target->has_committed && segment->segment.state == SEGMENT_FRESH)
+	} else if (!target->has_committed) { /* nor was it filled then */
 		segment->given = segment->given_before;
+		segment->segment.state = SEGMENT_FRESH;
+	}
 	if (status != WEIR_OK)
 		return status;
 	target->has_added = target->has_committed = false;
@@ -421,6 +423,29 @@ static weir_status restore_segment(struct store *store, struct store_segment *se
 	segment->first_pending = segment->segment.first_chunk * CHUNK_DOCIDS + 1 + segment->given;
 	segment->pending_count = 0;
 	return WEIR_OK;
+}
+
+/* Since the last commit something was done to it, or was to be done and is not any more. */
+static bool is_touched(const struct store_segment *segment)
+{
+	return segment->pending_count > 0 || segment->target.is_ill ||
+	       (segment->segment.state == SEGMENT_FILLED && segment->target.writer != NULL);
+}
+
+/* Those that are fresh again go on. */
+static void give_to_workers(struct store *store)
+{
+	for (size_t i = 0; i < store->segment_count; i++) {
+		struct store_segment *segment = store->segments[i];
+		bool has_worker = segment->segment.state != SEGMENT_FRESH;
+		for (size_t j = 0; j < WORKERS; j++)
+			has_worker |= store->fresh[j] == segment;
+		for (size_t j = 0; j < WORKERS && !has_worker; j++)
+			if (store->fresh[j] == NULL) {
+				store->fresh[j] = segment;
+				has_worker = true;
+			}
+	}
 }
 
 weir_status store_abandon(struct store *store, struct weir_error *error)
@@ -435,11 +460,12 @@ weir_status store_abandon(struct store *store, struct weir_error *error)
 		struct store_segment *segment = store->segments[i - 1];
 		if (!segment->is_listed)
 			store_drop_segment(store, segment);
-		else if (segment->pending_count > 0 || segment->target.is_ill)
+		else if (is_touched(segment))
 			status = restore_segment(store, segment, error);
 	}
 	if (status != WEIR_OK)
 		return status;
+	give_to_workers(store);
 	store->pending_count = store->dead_count = store->reapplied = 0;
 	arena_reset(&store->arena);
 	store->live = (int64_t)store->head.live;

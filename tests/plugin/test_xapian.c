@@ -114,7 +114,7 @@ static void kill_writer(weir_instance *writer)
 	take_copy();
 }
 
-enum { BATCH = 100 };
+enum { BATCH = 6000 };
 
 /* Documents first to end - 1; each has its number's word. */
 static void put_numbers(weir_instance *writer, int first, int end)
@@ -300,6 +300,43 @@ START_TEST(test_abandoned_again_and_again)
 }
 END_TEST
 
+/* How many segments this process has open for writing. */
+static int count_open_segments(void)
+{
+	char link[64], path[PATH_MAX];
+	int count = 0;
+	for (int file = 0; file < 256; file++) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", file);
+		ssize_t length = readlink(link, path, sizeof(path) - 1);
+		path[length > 0 ? length : 0] = '\0';
+		count += strstr(path, "/s.") != NULL && strstr(path, "postlist.glass") != NULL &&
+			 (fcntl(file, F_GETFL) & O_ACCMODE) != O_RDONLY;
+	}
+	return count;
+}
+
+/* What was to fill a segment and was abandoned leaves it to be filled. */
+START_TEST(test_abandoned_while_segments_fill)
+{
+	weir_instance *writer = open_writer();
+	put_numbers(writer, 0, 4000);
+	commit(writer);
+	for (int round = 0; round < 3; round++) {
+		put_numbers(writer, 4000, 9900);
+		MUST(backend->abandon(writer, &error));
+		ck_assert_int_le(count_open_segments(), 2);
+		ck_assert_double_eq(stat_of(writer, "segments"), 2);
+	}
+	put_numbers(writer, 4000, 9900);
+	commit(writer);
+	ck_assert_int_le(count_open_segments(), 2);
+	expect_numbers(9900);
+	kill_writer(writer);
+	backend->close(open_writer());
+	expect_numbers(9900);
+}
+END_TEST
+
 static bool mount_small_disk(void)
 {
 	make_parents(false);
@@ -428,6 +465,7 @@ int main(int count, char **arguments)
 	tcase_add_test(cases, test_what_a_kill_leaves);
 	tcase_add_test(cases, test_a_cut_log_is_an_earlier_commit);
 	tcase_add_test(cases, test_abandoned_again_and_again);
+	tcase_add_test(cases, test_abandoned_while_segments_fill);
 	tcase_add_test(cases, test_a_full_disk_is_waited_out);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
