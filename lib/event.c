@@ -17,6 +17,7 @@ struct event_decoder {
 	struct arena arena;
 	struct event_memory memory; /* of the message that is decoded */
 	struct buffer scratch;
+	struct event_key keys[EVENT_KEYS];
 };
 
 struct event_decoder *event_decoder_create(const struct schema *schema)
@@ -548,6 +549,7 @@ weir_status event_decode(struct event_decoder *decoder, const struct event_messa
 					  .message = message,
 					  .change = made,
 					  .envelope.memory = &decoder->memory,
+					  .keys = decoder->keys,
 					  .arena = &decoder->arena,
 					  .scratch = &decoder->scratch,
 					  .error = error};

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "event_internal.h"
+#include "hash.h"
 #include "json.h"
 #include "moment.h"
 
@@ -36,25 +37,61 @@ static weir_status read_version(struct event_decoding *decoding, const struct js
 	return WEIR_OK;
 }
 
-static bool is_stamp(enum schema_operation operation, const char *camel)
+static enum schema_operation stamp_of(const char *camel)
 {
-	return strcasecmp(camel, operation == SCHEMA_CREATED   ? "createdAt"
-				 : operation == SCHEMA_UPDATED ? "updatedAt"
-							       : "deletedAt") == 0;
+	if (strcasecmp(camel, "createdAt") == 0)
+		return SCHEMA_CREATED;
+	if (strcasecmp(camel, "updatedAt") == 0)
+		return SCHEMA_UPDATED;
+	return strcasecmp(camel, "deletedAt") == 0 ? SCHEMA_DELETED : 0;
+}
+
+/* False: the name is empty or too long. */
+static bool read_key(const struct schema *schema, const char *name, size_t length,
+		     struct event_key *key)
+{
+	if (!schema_camel(name, length, key->camel))
+		return false;
+	key->role = strcasecmp(key->camel, schema->id_name) == 0 ? EVENT_KEY_ID
+		    : strcasecmp(key->camel, "id") == 0		 ? EVENT_KEY_PLAIN_ID
+		    : strcasecmp(key->camel, "version") == 0	 ? EVENT_KEY_VERSION
+								 : EVENT_KEY_FIELD;
+	key->stamp = stamp_of(key->camel);
+	key->number = schema_find(schema, name, length);
+	return true;
+}
+
+/* own: where it is when it is not among those that are kept. NULL: the name is empty or too long.
+ */
+static const struct event_key *find_key(const struct event_decoding *decoding,
+					const struct jsonnode *member, struct event_key *own)
+{
+	size_t length = member->name_length;
+	struct event_key *kept =
+		&decoding->keys[hash64_add(HASH64_START, member->name, length) % EVENT_KEYS];
+	if (length > 0 && strcmp(kept->text, member->name) == 0)
+		return kept;
+	if (!read_key(decoding->schema, member->name, length, own))
+		return NULL;
+	if (length >= sizeof(own->text))
+		return own;
+	memcpy(own->text, member->name, length + 1);
+	*kept = *own;
+	return kept;
 }
 
 /* The message's own time stands in for a version that nobody sent. */
-static weir_status read_stamp(struct event_decoding *decoding, const char *key, const char *camel,
+static weir_status read_stamp(struct event_decoding *decoding, const struct event_key *key,
 			      const struct jsonnode *node)
 {
-	WEIR_CLEANUP(buffer_finish) struct buffer text = BUFFER_INIT;
-	const struct weir_field field = {.name = camel, .type = WEIR_TYPE_DATE};
-	if (!is_stamp(decoding->change->operation, camel) || node->kind == JSONNODE_NULL ||
+	if (key->stamp != decoding->change->operation || node->kind == JSONNODE_NULL ||
 	    is_row(decoding))
 		return WEIR_OK;
+	WEIR_CLEANUP(buffer_finish) struct buffer text = BUFFER_INIT;
+	const struct weir_field field = {.name = key->camel, .type = WEIR_TYPE_DATE};
 	weir_status status = event_value_write(
 		decoding->envelope.memory, node, &field,
-		event_member_type(decoding->envelope.memory, decoding->envelope.types, key),
+		event_member_type(decoding->envelope.memory, decoding->envelope.types, node->name),
 		SCHEMA_AS_IS, &text, decoding->error);
 	if (status != WEIR_OK)
 		return status;
@@ -85,6 +122,7 @@ static bool says_nothing(const struct event_decoding *decoding, const struct jso
 	return is_row(decoding) && event_is_text(decoding->envelope.memory, node, UNCHANGED);
 }
 
+/* name: of a field of the schema, which lives longer than the change; or any, and number is -1. */
 static weir_status add_field(struct event_decoding *decoding, const char *name, int32_t number,
 			     const struct jsonnode *node, const struct jsonnode *type,
 			     enum schema_unit unit)
@@ -107,7 +145,7 @@ static weir_status add_field(struct event_decoding *decoding, const char *name, 
 	struct event_field *field = &decoding->fields[decoding->field_count];
 	*field = (struct event_field){.number = number, .clears = clears};
 	field->name_length = strlen(name);
-	field->name = arena_copy(decoding->arena, name, field->name_length);
+	field->name = number >= 0 ? name : arena_copy(decoding->arena, name, field->name_length);
 	field->json_length = scratch->length;
 	field->json = arena_copy(decoding->arena, scratch->length > 0 ? scratch->data : "",
 				 scratch->length);
@@ -117,36 +155,35 @@ static weir_status add_field(struct event_decoding *decoding, const char *name, 
 	return WEIR_OK;
 }
 
-static weir_status read_member(struct event_decoding *decoding, const char *key,
-			       const struct jsonnode *node)
+static weir_status read_member(struct event_decoding *decoding, const struct jsonnode *member)
 {
-	char camel[SCHEMA_NAME_LIMIT];
+	struct event_key own;
 	const struct schema *schema = decoding->schema;
 	const struct schema_message *mapping = decoding->mapping;
 	bool mapped_id = mapping != NULL && mapping->id.origin != SCHEMA_NOWHERE;
-	if (!schema_camel(key, strlen(key), camel))
-		return mapping != NULL && mapping->others_ignored
+	bool others_ignored = mapping != NULL && mapping->others_ignored;
+	const struct event_key *key = find_key(decoding, member, &own);
+	if (key == NULL)
+		return others_ignored
 			       ? WEIR_OK
 			       : err_set(decoding->error, WEIR_INVALID,
 					 "a field's name is empty or longer than 63 bytes: %.80s",
-					 key);
-	if (strcasecmp(camel, schema->id_name) == 0)
-		return mapped_id ? WEIR_OK : event_read_id(decoding, node);
-	if (strcasecmp(camel, "id") == 0) {
-		decoding->plain_id = node;
+					 member->name);
+	if (key->role == EVENT_KEY_ID)
+		return mapped_id ? WEIR_OK : event_read_id(decoding, member);
+	if (key->role == EVENT_KEY_PLAIN_ID) {
+		decoding->plain_id = member;
 		return WEIR_OK;
 	}
-	if (strcasecmp(camel, "version") == 0)
-		return read_version(decoding, node);
-	weir_status status = read_stamp(decoding, key, camel, node);
-	if (status != WEIR_OK || decoding->change->operation == SCHEMA_DELETED ||
-	    (mapping != NULL && mapping->others_ignored))
+	if (key->role == EVENT_KEY_VERSION)
+		return read_version(decoding, member);
+	weir_status status = read_stamp(decoding, key, member);
+	if (status != WEIR_OK || decoding->change->operation == SCHEMA_DELETED || others_ignored)
 		return status;
-	int32_t number = schema_find(schema, key, strlen(key));
-	return add_field(
-		decoding, number >= 0 ? schema->abi->fields[number]->name : camel, number, node,
-		event_member_type(decoding->envelope.memory, decoding->envelope.types, key),
-		SCHEMA_AS_IS);
+	const char *name = key->number >= 0 ? schema->abi->fields[key->number]->name : key->camel;
+	const struct jsonnode *type = event_member_type(decoding->envelope.memory,
+							decoding->envelope.types, member->name);
+	return add_field(decoding, name, key->number, member, type, SCHEMA_AS_IS);
 }
 
 /* Does the pointer lead through that member of the object? */
@@ -235,7 +272,7 @@ weir_status event_body_read(struct event_decoding *decoding)
 	for (const struct jsonnode *member = object->first; member != NULL && status == WEIR_OK;
 	     member = member->next)
 		if (!is_mapped(decoding, member))
-			status = read_member(decoding, member->name, member);
+			status = read_member(decoding, member);
 	if (status == WEIR_OK)
 		status = read_mapped_fields(decoding);
 	if (status != WEIR_OK)

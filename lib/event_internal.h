@@ -75,6 +75,18 @@ const char *event_string_of(struct event_memory *memory, const struct jsonnode *
 			    size_t *length);
 bool event_is_text(struct event_memory *memory, const struct jsonnode *node, const char *text);
 
+/* What the name of a member says, whatever the message. */
+struct event_key {
+	char text[SCHEMA_NAME_LIMIT]; /* "": free */
+	char camel[SCHEMA_NAME_LIMIT];
+	enum { EVENT_KEY_ID = 1, EVENT_KEY_PLAIN_ID, EVENT_KEY_VERSION, EVENT_KEY_FIELD } role;
+	enum schema_operation stamp; /* CreatedAt: SCHEMA_CREATED, and so on; 0: none */
+	int32_t number;		     /* of the schema's field; -1: it names none so */
+};
+
+/* The same names come in every message: a place for each, by its letters. */
+enum { EVENT_KEYS = 128 };
+
 /* One message on its way through the decoder. */
 struct event_decoding {
 	const struct schema *schema;
@@ -82,6 +94,7 @@ struct event_decoding {
 	const struct schema_message *mapping; /* NULL: none for it */
 	struct event_envelope envelope;
 	struct event_change *change;
+	struct event_key *keys;
 	struct arena *arena; /* of the batch */
 	struct buffer *scratch;
 	struct event_field *fields;

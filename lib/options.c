@@ -58,8 +58,9 @@ const struct config_option config_options[] = {
 	 "and never more than a quarter of what it is behind"},
 	{"indexer", "batch_bytes", CONFIG_SIZE, "8MiB", 1024, INT64_C(1) << 40,
 	 "Bytes of values in a batch at most; one is collected while another is committed"},
-	{"indexer", "batch_time", CONFIG_DURATION, "50ms", 0, 60000000,
-	 "A batch is committed at the latest this long after its first message"},
+	{"indexer", "batch_time", CONFIG_DURATION, "30ms", 0, 60000000,
+	 "A batch is committed this long after its first message, or as soon as the one before it "
+	 "is"},
 	{"indexer", "tombstone_retention", CONFIG_DURATION, "7d", 0, 3650 * DAY,
 	 "How long a deleted event's tombstone is kept after it was applied"},
 	{"indexer", "ready_lag", CONFIG_DURATION, "10s", 1000, DAY,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_json.c - what parses has a canonical form, which parses and is its own canonical form. */
+ * fuzz_json.c - what parses has a canonical form, which parses and is its own canonical form;
+ * jsontree takes and refuses the same, and makes the same of it. */
 #include <stdio.h>
 #include <string.h>
 
 #include "fuzz.h"
 #include "json.h"
+#include "json_tree.h"
 
 static weir_status canonical(const char *text, size_t length, struct buffer *out,
 			     struct weir_error *error)
@@ -14,6 +16,22 @@ static weir_status canonical(const char *text, size_t length, struct buffer *out
 	if (status == WEIR_OK)
 		jsondoc_canonical(document, jsondoc_root(document), out);
 	return status;
+}
+
+static void expect_same_tree(const char *text, size_t length, weir_status wanted,
+			     const struct buffer *canonical_form)
+{
+	WEIR_CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
+	struct arena arena = ARENA_INIT;
+	struct weir_error error;
+	const struct jsonnode *root = NULL;
+	EXPECT(jsontree_parse(text, length, &arena, &root, &error) == wanted);
+	if (wanted == WEIR_OK) {
+		jsonnode_canonical(root, &out);
+		EXPECT(out.length == canonical_form->length &&
+		       memcmp(out.data, canonical_form->data, out.length) == 0);
+	}
+	arena_finish(&arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -27,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(text, data, size);
 	weir_status status = canonical(text, size, &once, &error);
+	expect_same_tree(text, size, status, &once);
 	if (status != WEIR_OK) {
 		EXPECT(status == WEIR_INVALID && error.message[0] != '\0');
 		EXPECT(strpbrk(error.message, "\r\n") == NULL);
