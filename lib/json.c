@@ -212,6 +212,10 @@ weir_status jsondoc_parse(const char *text, size_t length, struct jsondoc **docu
 		text += 3;
 		length -= 3;
 	}
+	/* jansson passes over one behind a number. */
+	const char *nul = memchr(text, '\0', length);
+	if (nul != NULL)
+		return refuse(text, length, (size_t)(nul - text), "a NUL byte", error);
 	size_t where = 0;
 	if (depth_of(text, length, &where) > JSONDOC_DEPTH)
 		return refuse(text, length, where, "arrays and objects nest more than 64 deep",

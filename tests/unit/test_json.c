@@ -123,7 +123,9 @@ static const struct {
 	/* trailing text */
 	{BYTES("{} x"), "line 1 column 4"},
 	{BYTES("{}{}"), "line 1 column 3"},
-	{BYTES("{}\0"), NULL},
+	{BYTES("{}\0"), "line 1 column 3"},
+	{BYTES("1\0"), "line 1 column 2"},
+	{BYTES("{\"a\":1\0}"), "line 1 column 7"},
 	/* surrogates, UTF-8, NUL */
 	{BYTES("\"\\ud800\""), NULL},
 	{BYTES("\"\\udc00\""), NULL},
