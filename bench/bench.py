@@ -17,7 +17,7 @@ import report  # noqa: E402
 from lab import Lab, machine, say  # noqa: E402
 from load import CACHE, Load, default_source  # noqa: E402
 from results import Results  # noqa: E402
-from suites import SUITES  # noqa: E402
+from suites import SUITES, first_line  # noqa: E402
 
 EVENTS, GROWTH = 200000, 1000000
 
@@ -72,7 +72,8 @@ def main():
             except Exception as error:  # what the others measured is kept, whatever this one met
                 traceback.print_exc()
                 failed.append(name)
-                results.fail(str(error).split("\n")[0])
+                results.fail(first_line(error))
+                lab.abandon()
             say(f"{name} took {time.monotonic() - began:.0f} s")
     finally:
         lab.close()

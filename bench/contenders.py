@@ -126,6 +126,12 @@ class NodeSearch:
         return f"POST /{self.index}/_search application/json {json.dumps(body)}"
 
 
+def check_running(daemons):
+    for each in daemons:
+        if not each.running():
+            raise RuntimeError(f"{each.name} ended: {each.log().strip()[-500:].splitlines()[-1:]}")
+
+
 class Weir:
     """The three daemons over one engine. `node`: the OpenSearch node, for that engine."""
 
@@ -152,8 +158,7 @@ class Weir:
                 each.start()
 
     def total(self, **filters):
-        for each in self.daemons.values():
-            assert each.running(), f"{each.name} ended:\n{each.log()[-3000:]}"
+        check_running(self.daemons.values())
         return self.search.total(**filters)
 
     def steps(self):
@@ -171,6 +176,9 @@ class Weir:
 
     def stop(self):
         self.system.stop()
+
+    def kill(self):
+        self.system.kill()
 
 
 def node_bytes(node, index):
@@ -195,8 +203,7 @@ class Node:
             "number_of_shards": shards, "number_of_replicas": 0, "refresh_interval": "1s", **settings}})
 
     def total(self, **filters):
-        for each in self.daemons.values():
-            assert each.running(), f"{each.name} ended:\n{each.log()[-3000:]}"
+        check_running(self.daemons.values())
         return self.search.total(**filters)
 
     def be_fresh(self):
@@ -207,6 +214,11 @@ class Node:
 
     def stop(self):
         self.node.call("DELETE", f"/{self.index}")
+
+    def kill(self):
+        if "consumer" in self.daemons:
+            self.daemons["consumer"].kill()
+        self.node.call("DELETE", f"/{self.index}", check=False)
 
 
 class Plain(Node):

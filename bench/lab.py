@@ -33,7 +33,7 @@ class Lab:
         folder = tempfile.TemporaryDirectory(dir=os.environ.get("WEIR_BENCH_DIR"))
         self.folder = pathlib.Path(self.stack.enter_context(folder))
         self.numbers = itertools.count(1)
-        self.topics, self.left = {}, {}
+        self.topics, self.left, self.started = {}, {}, []
         self.running_broker = self.running_node = None
         self.sent = itertools.count(options.growth + options.events)  # numbers of events that are in no load
 
@@ -86,13 +86,21 @@ class Lab:
     def weir(self, plugin, count):
         """Weir with an engine, before its start; its load is in Kafka."""
         name = self.name(plugin)
-        return contenders.Weir(self.folder / name, name, self.kafka, plugin, self.topic(count),
-                               self.node() if plugin == "opensearch" else None)
+        self.started.append(contenders.Weir(self.folder / name, name, self.kafka, plugin, self.topic(count),
+                                            self.node() if plugin == "opensearch" else None))
+        return self.started[-1]
 
     def peer(self, kind, count):
         name = self.name(kind.__name__.lower())
         node = self.running_node or self.node()
-        return kind(self.folder / name, name, self.kafka, node, self.topic(count, f"{name}-load"))
+        self.started.append(kind(self.folder / name, name, self.kafka, node, self.topic(count, f"{name}-load")))
+        return self.started[-1]
+
+    def abandon(self):
+        """Ends what a failed measure left running."""
+        for each in self.started:
+            each.kill()
+        self.started.clear()
 
     def keep(self, contender, count, use):
         """Stops a contender whose index another suite can use."""

@@ -121,8 +121,8 @@ def measure_search(search, lines, seconds, repeat):
 
 
 def medians(runs):
-    """The median of each figure of several runs, and (least, most) of those that differ."""
-    values = {name: [run[name] for run in runs] for name in runs[0]}
+    """The median of each figure that all runs have, and (least, most) where there are several runs."""
+    values = {name: [run[name] for run in runs] for name in runs[0] if all(name in run for run in runs)}
     spread = {name: [min(each), max(each)] for name, each in values.items()} if len(runs) > 1 else {}
     return {name: statistics.median(each) for name, each in values.items()}, spread
 

@@ -280,8 +280,8 @@ class Page:
                  ("REST", "rest", "rest", "With the other daemons running."),
                  ("Backends", "backends", "backends", f"{self.size('backends'):,} events, one run each.")]
         text = ("# Measured\n\n`./dev bench` writes this page from results.jsonl; [README.md](README.md) says what "
-                "each figure is and what it is not. Absolute figures are this machine's; what carries over is their ratios."
-                "\n\n" + self.head())
+                "each figure is and what it is not. Absolute figures are this machine's; what carries over is "
+                "their ratios.\n\n" + self.head())
         for heading, method, suites, what in parts:
             if any(self.results.of(suite) for suite in suites.split()):
                 text += f"\n## {heading}\n\n{what}\n\n{getattr(self, method)()}"

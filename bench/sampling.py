@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where the CPU went: perf, over the whole machine, told apart by process afterwards."""
+import collections
 import contextlib
+import re
 import shutil
 import signal
 import subprocess
@@ -22,12 +24,19 @@ def profiled(contender, path):
     finally:
         recorder.send_signal(signal.SIGINT)
         recorder.wait()
-    with open(path, "w") as out:
-        for name, each in contender.daemons.items():
-            for fields, least in (("dso", "1"), ("dso,symbol", "0.7")):
-                done = subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "--pid", str(each.child.pid),
-                                       "--fields", f"overhead,{fields}", "--percentage", "relative", "--percent-limit", least],
-                                      capture_output=True, text=True)
-                lines = [line.rstrip() for line in done.stdout.splitlines() if line.strip() and not line.startswith("#")]
-                out.write(f"{name}, share of its samples by {fields}\n" + "\n".join(lines) + "\n\n")
+    path.write_text("".join(report(name, data, each.child.pid) for name, each in contender.daemons.items()))
     data.unlink()
+
+
+def report(name, data, pid):
+    """Shares of a process's samples: by file, and by symbol where it has 0.7 % or more."""
+    done = subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "--pid", str(pid),
+                           "--sort", "dso,symbol", "--percentage", "relative"], capture_output=True, text=True)
+    symbols = [(float(match[1]), match[2], match[3]) for line in done.stdout.splitlines()
+               if (match := re.match(r"\s+([\d.]+)%\s+(\S+)\s+\[.\] (.*?)[\s-]*$", line))]
+    files = collections.Counter()
+    for share, file, _ in symbols:
+        files[file] += share
+    lines = [f"{share:6.2f} %  {file}" for file, share in files.most_common() if share >= 0.7] + [""]
+    lines += [f"{share:6.2f} %  {file:22} {symbol}" for share, file, symbol in symbols if share >= 0.7]
+    return f"{name}, share of its samples\n" + "\n".join(lines) + "\n\n"

@@ -2,6 +2,7 @@
 """The suites. Each takes a Lab and a Results; the first sentence of its docstring is its help."""
 import json
 import time
+import traceback
 
 import contenders
 import processes
@@ -10,7 +11,7 @@ from freshness import WARM_UP
 from lab import say
 from load import REST, questions
 from measures import (fsyncs_per_second, measure_freshness, measure_load, measure_search, medians, memory_figures,
-                      rate_between, refused, until, wrk)
+                      refused, until, wrk)
 from sampling import profiled
 from usage import Watch
 
@@ -28,6 +29,24 @@ def engines(lab):
             yield plugin
 
 
+def each_of(lab, names, measure):
+    """Measures one after the other; one that fails is ended, and the next has its turn."""
+    failures = []
+    for name in names:
+        try:
+            measure(name)
+        except Exception as error:  # whatever it met
+            traceback.print_exc()
+            failures.append(f"{getattr(name, '__name__', name)}: {first_line(error)}")
+            lab.abandon()
+    if failures:
+        raise RuntimeError("; ".join(failures))
+
+
+def first_line(error):
+    return (str(error) or repr(error)).splitlines()[0]
+
+
 def say_load(contender, figures):
     say(f"{contender.name}: {figures['events_per_second']:,.0f} events/s, {figures['cpu_us_per_event']:.0f} us each, "
         f"{figures['pss_mib']:.0f} MiB, {figures['write_bytes_per_event']:,.0f} bytes written an event")
@@ -38,25 +57,33 @@ def ingest(lab, results):
     five a change of an old event; and the pipeline with no engine at all."""
     count = lab.options.events
     lab.topic(count)
-    results.add("null", "load", count, null_engine(lab, count))
-    for plugin in engines(lab):
-        runs = []
-        for left in range(lab.options.repeat - 1, -1, -1):
-            contender = lab.weir(plugin, count)
-            figures, curves = measure_load(contender, lab.kafka, count)
-            runs.append(figures)
-            say_load(contender, figures)
-            if left == 0:
-                lab.keep(contender, count, "untouched")
-            elif left == 1:
-                lab.keep(contender, count, "to change")
-            else:
-                contender.stop()
-        figures, spread = medians(runs)
-        results.add(plugin, "load", count, figures, spread, curves)
-        contender = lab.take(plugin, count, "to change")
-        results.add(plugin, "updates", count, measure_updates(lab, contender, count))
-        lab.keep(contender, count, "changed")
+
+    def measure(plugin):
+        if plugin == "null":
+            results.add(plugin, "load", count, null_engine(lab, count))
+        else:
+            ingest_one(lab, results, plugin, count)
+    each_of(lab, ["null", *engines(lab)], measure)
+
+
+def ingest_one(lab, results, plugin, count):
+    runs = []
+    for left in range(lab.options.repeat - 1, -1, -1):
+        contender = lab.weir(plugin, count)
+        figures, curves = measure_load(contender, lab.kafka, count)
+        runs.append(figures)
+        say_load(contender, figures)
+        if left == 0:
+            lab.keep(contender, count, "untouched")
+        elif left == 1:
+            lab.keep(contender, count, "to change")
+        else:
+            contender.stop()
+    figures, spread = medians(runs)
+    results.add(plugin, "load", count, figures, spread, curves)
+    contender = lab.take(plugin, count, "to change")
+    results.add(plugin, "updates", count, measure_updates(lab, contender, count))
+    lab.keep(contender, count, "changed")
 
 
 def null_engine(lab, count):
@@ -102,10 +129,11 @@ def measure_updates(lab, contender, count):
 
 def freshness(lab, results):
     """How long after Kafka's acknowledgement a search finds an event, at steady rates, on an index of the load."""
-    for plugin in engines(lab):
+    def measure(plugin):
         contender = lab.take(plugin, lab.options.events, "changed")
         fresh_at_rates(lab, results, contender, lab.options.events)
         contender.stop()
+    each_of(lab, engines(lab), measure)
 
 
 def fresh_at_rates(lab, results, contender, count):
@@ -124,23 +152,27 @@ def growth(lab, results):
     """From nothing to the large index without a pause, for each engine: speed over size, memory, bytes written."""
     count = lab.options.growth
     lab.topic(count)
-    for plugin in engines(lab):
+
+    def measure(plugin):
         contender = lab.weir(plugin, count)
         with profiled(contender, lab.options.out / f"profile-{plugin}.txt" if lab.options.profile else None):
             figures, curves = measure_load(contender, lab.kafka, count)
         results.add(plugin, "load", count, figures, curves=curves)
         say_load(contender, figures)
         lab.keep(contender, count, "untouched")
+    each_of(lab, engines(lab), measure)
 
 
 def search(lab, results):
     """Latency over one connection and queries/s over eight, by kind of question, at both sizes."""
     asked = questions(lab.load)
-    for count in dict.fromkeys((lab.options.events, lab.options.growth)):
-        for plugin in engines(lab):
+
+    def measure(plugin):
+        for count in dict.fromkeys((lab.options.events, lab.options.growth)):
             contender = lab.take(plugin, count, "untouched")
             search_kinds(lab, results, contender, asked, count)
             contender.stop()
+    each_of(lab, engines(lab), measure)
 
 
 def search_kinds(lab, results, contender, asked, count):
@@ -161,8 +193,9 @@ def rest(lab, results):
     """Creates over REST, each on disk when it is answered, one by one and by the batch call; the disk's bare syncs."""
     bodies = [json.dumps({name: event[name] for name in ("title", "description", *REST) if event.get(name) is not None})
               for event in lab.load.events[:20000] if event.get("title")]
-    name = lab.name("rest")
-    system = processes.System(lab.folder / name, own_topics(lab).brokers).start()
+    system = processes.System(lab.folder / lab.name("rest"), own_topics(lab).brokers)
+    lab.started.append(system)
+    system.start()
     lines = [f"POST /api/v1/events application/json {body}" for body in bodies[:2000]]
     wrk(system.eventd.url, lines, 32, 1)
     watch = Watch({"eventd": system.eventd})
@@ -211,7 +244,8 @@ def peers(lab, results):
         say("pull-based ingestion is left out: its jar could not be had")
     asked, count = questions(lab.load), lab.options.events
     lab.node()
-    for kind in contenders.peers():
+
+    def measure(kind):
         contender = lab.peer(kind, count)
         figures, curves = measure_load(contender, lab.kafka, count)
         results.add(contender.name, "load", count, figures, curves=curves)
@@ -220,13 +254,15 @@ def peers(lab, results):
         contender.be_fresh()
         fresh_at_rates(lab, results, contender, count)
         contender.stop()
+    each_of(lab, contenders.peers(), measure)
 
 
 def backends(lab, results):
     """Every backend and the plain consumer side by side on the events as they are, for docs/backends.md."""
     count, asked = min(lab.options.events, len(lab.load.events)), questions(lab.load)
     nodes = [] if processes.opensearch_missing() else ["opensearch", "plain consumer"]
-    for plugin in [each for each in contenders.EMBEDDED if not processes.plugin_missing(each)] + nodes:
+
+    def measure(plugin):
         contender = lab.peer(contenders.Plain, count) if plugin == "plain consumer" else lab.weir(plugin, count)
         figures, _ = measure_load(contender, lab.kafka, count)
         results.add(contender.name, "load", count, figures)
@@ -239,6 +275,7 @@ def backends(lab, results):
             contender.be_fresh()
         fresh_at(lab, results, contender, count, 1000, min(20, lab.options.fresh_seconds))
         contender.stop()
+    each_of(lab, [each for each in contenders.EMBEDDED if not processes.plugin_missing(each)] + nodes, measure)
 
 
 # In the order in which they leave each other indexes.
