@@ -143,7 +143,7 @@ class Kafka(Process):
     of more of them, each with its protocol (SASL_SSL); their ports are in `ports`. node, voters (node: port)
     and cluster: one of several."""
 
-    def __init__(self, folder, heap="256m", brief=True, node=1, voters=None, cluster=None, listeners=None,
+    def __init__(self, folder, heap="256m", node=1, voters=None, cluster=None, listeners=None, brief=True,
                  **properties):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
