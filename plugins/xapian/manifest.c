@@ -139,8 +139,10 @@ static bool read_positions(struct lines *lines, struct bytes *positions)
 		return false;
 	for (; value[0] != '\0'; value += 2) {
 		int high = digit(value[0]), low = high < 0 ? -1 : digit(value[1]);
-		char byte = (char)(high << 4 | low);
-		if (low < 0 || !bytes_append(positions, &byte, 1))
+		if (low < 0)
+			return false;
+		char byte = (char)((unsigned)high << 4 | (unsigned)low);
+		if (!bytes_append(positions, &byte, 1))
 			return false;
 	}
 	return true;
