@@ -246,29 +246,40 @@ weir_status leaf_evaluate(struct match_task *task, const struct node *node,
 	}
 }
 
-static bool stands(const struct match_task *task, const struct node *node,
-		   const struct record *record, struct phrase_word *words)
+static weir_status make_phrase(const struct match_task *task, const struct node *node,
+			       struct phrase *phrase)
 {
 	const struct plan *plan = task->side->plan;
-	size_t length;
-	const char *text = record_words(record, node->field, &length);
-	if (text == NULL)
-		return false;
+	struct phrase_word *words = malloc((node->term_count + 1) * sizeof(*words));
+	if (words == NULL)
+		return error_no_memory(task->error);
 	for (size_t i = 0; i < node->term_count; i++) {
 		const struct query_term *term = &plan->terms[node->first_term + i];
 		words[i] = (struct phrase_word){plan->text.data + term->offset + TERM_PREFIX_LENGTH,
 						term->length - TERM_PREFIX_LENGTH};
 	}
-	return phrase_stands(text, length, words, node->term_count, node->distance);
+	return phrase_init(phrase, words, node->term_count, node->distance)
+		       ? WEIR_OK
+		       : error_no_memory(task->error);
+}
+
+static bool stands(const struct node *node, const struct record *record,
+		   const struct phrase *phrase)
+{
+	size_t length;
+	const char *text = record_words(record, node->field, &length);
+	return text != NULL && phrase_stands(phrase, text, length);
 }
 
 weir_status leaf_phrase(struct match_task *task, const struct node *node, uint64_t *bits)
 {
 	struct match *match = task->match;
-	struct phrase_word *words = malloc((node->term_count + 1) * sizeof(*words));
-	weir_status status = words != NULL ? WEIR_OK : error_no_memory(task->error);
+	struct phrase phrase = {0};
 	uint32_t index, seen = 0;
 	match_mask(match, match->base, bits);
+	if (!bits_any(bits))
+		return WEIR_OK;
+	weir_status status = make_phrase(task, node, &phrase);
 	EACH_BIT(bits, index)
 	{
 		struct record record;
@@ -276,9 +287,10 @@ weir_status leaf_phrase(struct match_task *task, const struct node *node, uint64
 			status = match_cancelled(match, task->error);
 		if (status == WEIR_OK)
 			status = match_record(match, match->base + index, &record, task->error);
-		if (status == WEIR_OK && !stands(task, node, &record, words))
+		if (status == WEIR_OK && !stands(node, &record, &phrase))
 			bits[index / 64] &= ~(UINT64_C(1) << index % 64);
 	}
-	free(words);
+	free(phrase.words);
+	phrase_finish(&phrase);
 	return status;
 }

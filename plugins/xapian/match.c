@@ -9,9 +9,9 @@
 
 /* A beginning's terms are not counted beforehand, so it weighs as a word of middling rarity. */
 #define BEGINNING_RARITY 1.0
-#define WINDOW_SMALL 4096U /* most records, up to their words */
-#define WINDOW_LARGE 32768U
-#define WINDOW_NEAR 8192U /* records so close are read together */
+#define WINDOW_SMALL 1536U /* most records, up to their words */
+#define WINDOW_LARGE 16384U
+#define WINDOW_NEAR 1024U /* records so close are read together */
 
 typedef uint64_t bits_t[BITS_WORDS];
 
@@ -165,6 +165,8 @@ weir_status match_begin(struct match *match, struct plan *query, struct plan *fi
 	match->has_filter = filter != NULL;
 	match->is_scored = is_scored && query->is_scored;
 	match->window.bytes.length = 0;
+	match->floor = 0;
+	match->has_passed_over = false;
 	weir_status status = begin(match, query, filter, error);
 	if (status != WEIR_OK)
 		match_end(match);
@@ -351,6 +353,8 @@ static weir_status evaluate_or(struct match_task *task, const struct node *node,
 	for (int child = node->child; child != NO_NODE && status == WEIR_OK;
 	     child = nodes[child].next) {
 		bits_t bits;
+		if (task->side->nodes[child].expected == 0)
+			continue;
 		status = evaluate_apart(task, child, within, bits, scores);
 		for (size_t i = 0; status == WEIR_OK && i < BITS_WORDS; i++)
 			out[i] |= bits[i];
@@ -403,7 +407,7 @@ static weir_status evaluate_and(struct match_task *task, const struct node *node
 	}
 	for (int child = node->child; child != NO_NODE && status == WEIR_OK;
 	     child = nodes[child].next)
-		if (nodes[child].kind == NODE_PHRASE)
+		if (nodes[child].kind == NODE_PHRASE && !task->is_hopeful)
 			status = leaf_phrase(task, &nodes[child], out);
 	return status;
 }
@@ -423,27 +427,32 @@ static weir_status evaluate(struct match_task *task, int number, const uint64_t 
 		return evaluate_not(task, node, within, out);
 	case NODE_PHRASE:
 		status = evaluate_and(task, node, within, out, scores);
-		return status == WEIR_OK ? leaf_phrase(task, node, out) : status;
+		return status == WEIR_OK && !task->is_hopeful ? leaf_phrase(task, node, out)
+							      : status;
 	default:
 		return leaf_evaluate(task, node, &task->side->nodes[number], within, out, scores);
 	}
 }
 
-static weir_status run_chunk(struct match *match, bool filter_first, struct match_chunk *chunk,
-			     struct weir_error *error)
+/* Matches of the chunk; hopeful ones: as if each phrase stood where its words are. within: NULL for
+ * any. */
+static weir_status find(struct match *match, bool is_hopeful, const uint64_t *within,
+			struct match_chunk *chunk, struct weir_error *error)
 {
-	struct match_task query = {match, &match->query, error};
-	struct match_task filter = {match, &match->filter, error};
+	struct match_task query = {match, &match->query, error, is_hopeful};
+	struct match_task filter = {match, &match->filter, error, is_hopeful};
 	int query_root = match->query.plan->root;
 	float *scores = match->is_scored ? match->scores : NULL;
 	bits_t bits;
 	if (scores != NULL)
 		memset(match->scores, 0, sizeof(match->scores));
 	if (!match->has_filter)
-		return evaluate(&query, query_root, NULL, chunk->bits, scores);
+		return evaluate(&query, query_root, within, chunk->bits, scores);
 	int filter_root = match->filter.plan->root;
-	weir_status status = filter_first ? evaluate(&filter, filter_root, NULL, bits, NULL)
-					  : evaluate(&query, query_root, NULL, bits, scores);
+	bool filter_first =
+		match->filter.nodes[filter_root].expected < match->query.nodes[query_root].expected;
+	weir_status status = filter_first ? evaluate(&filter, filter_root, within, bits, NULL)
+					  : evaluate(&query, query_root, within, bits, scores);
 	if (status != WEIR_OK)
 		return status;
 	if (!bits_any(bits)) {
@@ -452,6 +461,36 @@ static weir_status run_chunk(struct match *match, bool filter_first, struct matc
 	}
 	return filter_first ? evaluate(&query, query_root, bits, chunk->bits, scores)
 			    : evaluate(&filter, filter_root, bits, chunk->bits, NULL);
+}
+
+/* Where enough are counted, a phrase is only looked for where it would score enough. */
+static weir_status find_promising(struct match *match, struct match_chunk *chunk,
+				  struct weir_error *error)
+{
+	bits_t promising;
+	uint32_t index;
+	weir_status status = find(match, true, NULL, chunk, error);
+	if (status != WEIR_OK)
+		return status;
+	match_mask(match, match->base, chunk->bits);
+	memcpy(promising, chunk->bits, sizeof(promising));
+	EACH_BIT(chunk->bits, index)
+	if (match->scores[index] < match->floor) {
+		promising[index / 64] &= ~(UINT64_C(1) << index % 64);
+		match->has_passed_over = true;
+	}
+	if (!bits_any(promising)) {
+		memset(chunk->bits, 0, sizeof(promising));
+		return WEIR_OK;
+	}
+	return find(match, false, promising, chunk, error);
+}
+
+static weir_status run_chunk(struct match *match, struct match_chunk *chunk,
+			     struct weir_error *error)
+{
+	return match->floor > 0 && match->is_scored ? find_promising(match, chunk, error)
+						    : find(match, false, NULL, chunk, error);
 }
 
 static weir_status run_segment(struct match *match, match_on_chunk *on_chunk, void *context,
@@ -475,7 +514,7 @@ static weir_status run_segment(struct match *match, match_on_chunk *on_chunk, vo
 			break;
 		status = match_cancelled(match, error);
 		if (status == WEIR_OK)
-			status = run_chunk(match, filter < query, &chunk, error);
+			status = run_chunk(match, &chunk, error);
 		if (status != WEIR_OK)
 			break;
 		match_mask(match, match->base, chunk.bits);

@@ -67,7 +67,11 @@ struct match {
 	float norms[NORM_COUNT]; /* by a document's length */
 	float scores[CHUNK_DOCIDS];
 	uint16_t counts[CHUNK_DOCIDS]; /* scratch, all 0 between uses */
-	struct match_window {	       /* of the log, read last */
+	/* Whoever takes the chunks may raise it from 0: matches that score less need not be found
+	 * any more. Then has_passed_over says whether some were not. */
+	float floor;
+	bool has_passed_over;
+	struct match_window { /* of the log, read last */
 		uint64_t place;
 		struct bytes bytes;
 	} window;
@@ -148,6 +152,7 @@ struct match_task {
 	struct match *match;
 	struct match_side *side;
 	struct weir_error *error;
+	bool is_hopeful; /* phrases stand wherever their words are */
 };
 /* leaves.c. The bits of a node without children, of those within (NULL: any); adds to scores (NULL:
  * not). */

@@ -83,6 +83,9 @@ weir_status order_begin(struct order *order, struct match *match, const struct f
 	order->total = 0;
 	order->failed = false;
 	order->wanted = wanted;
+	order->has_phrase = false;
+	for (size_t i = 0; i < match->query.plan->node_count; i++)
+		order->has_phrase |= match->query.plan->nodes[i].kind == NODE_PHRASE;
 	weir_status status = WEIR_OK;
 	if (search->sort_count == 0)
 		status = add_key(order, fields, &best, error);
@@ -251,6 +254,19 @@ static void take_any(struct order *order, const struct match_chunk *chunk)
 	}
 }
 
+/* Once enough are counted, and the page is full, worse ones do not matter. Of equal ones the id
+ * decides, so they do. */
+static void raise_floor(struct order *order)
+{
+	const struct order_level *level = &order->levels[0];
+	uint64_t key = LAST - 1 - order->bounds[0];
+	if (level->kind != LEVEL_SCORE || !level->descending || key < 1 || key > UINT32_MAX)
+		return;
+	uint32_t bits = (uint32_t)(key - 1);
+	if (bits > 0)
+		memcpy(&order->match->floor, &bits, sizeof(bits));
+}
+
 int order_take(void *context, const struct match_chunk *chunk)
 {
 	struct order *order = context;
@@ -263,6 +279,9 @@ int order_take(void *context, const struct match_chunk *chunk)
 		take_column(order, chunk);
 	else
 		take_any(order, chunk);
+	if (order->has_phrase && order->total >= WEIR_TOTAL_EXACT &&
+	    order->bound_count == order->wanted)
+		raise_floor(order);
 	return order->failed;
 }
 

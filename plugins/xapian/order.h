@@ -33,7 +33,8 @@ struct order {
 	size_t bound_count, bound_capacity;
 	size_t wanted; /* matches from the first on that the page needs */
 	uint64_t total;
-	bool failed; /* no memory */
+	bool has_phrase; /* which is dear to find */
+	bool failed;	 /* no memory */
 	struct bytes texts, record;
 };
 

@@ -26,37 +26,6 @@ static bool is_same(const struct phrase_word *left, const struct phrase_word *ri
 	       memcmp(left->bytes, right->bytes, left->length) == 0;
 }
 
-/* Whether the words from at on are the wanted ones. */
-static bool begins_here(const char *at, const char *end, const struct phrase_word *words,
-			size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		size_t left = (size_t)(end - at);
-		if (left < words[i].length + 2 || at[words[i].length + 1] != '\0' ||
-		    memcmp(at + 1, words[i].bytes, words[i].length) != 0)
-			return false;
-		at += words[i].length + 1;
-	}
-	return true;
-}
-
-/* Words have no NUL, so where the first one is found between two NULs it is a whole word. */
-static bool has_phrase(const char *text, size_t length, const struct phrase_word *words,
-		       size_t count)
-{
-	const char *end = text + length;
-	const struct phrase_word *first = &words[0];
-	for (const char *at = text; at < end;) {
-		const char *found = memmem(at, (size_t)(end - at), first->bytes, first->length);
-		if (found == NULL)
-			return false;
-		if (found > text && found[-1] == '\0' && begins_here(found - 1, end, words, count))
-			return true;
-		at = found + 1;
-	}
-	return false;
-}
-
 /* The first of the wanted words that this one is; count: none. */
 static size_t place_of(const struct phrase_word *words, size_t count,
 		       const struct phrase_word *word)
@@ -95,12 +64,31 @@ static bool has_near(const char *text, size_t length, const struct phrase_word *
 	return false;
 }
 
-bool phrase_stands(const char *text, size_t length, const struct phrase_word *words, size_t count,
-		   size_t distance)
+bool phrase_init(struct phrase *phrase, struct phrase_word *words, size_t count, size_t distance)
+{
+	*phrase = (struct phrase){.words = words, .count = count, .distance = distance};
+	if (distance > 0)
+		return true;
+	bool good = bytes_append(&phrase->whole, "", 1);
+	for (size_t i = 0; i < count && good; i++)
+		good = bytes_append(&phrase->whole, words[i].bytes, words[i].length) &&
+		       bytes_append(&phrase->whole, "", 1);
+	return good;
+}
+
+void phrase_finish(struct phrase *phrase)
+{
+	bytes_finish(&phrase->whole);
+	*phrase = (struct phrase){0};
+}
+
+/* Words have no NUL, so what stands between NULs is whole words. */
+bool phrase_stands(const struct phrase *phrase, const char *text, size_t length)
 {
 	if (length == 0)
 		return false;
-	if (distance == 0)
-		return has_phrase(text, length, words, count);
-	return has_near(text, length, words, count, count + distance);
+	if (phrase->distance == 0)
+		return memmem(text, length, phrase->whole.data, phrase->whole.length) != NULL;
+	return has_near(text, length, phrase->words, phrase->count,
+			phrase->count + phrase->distance);
 }

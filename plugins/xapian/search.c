@@ -136,7 +136,10 @@ weir_status session_search(weir_session *session, const struct weir_search *sear
 	order_end(&session->order);
 	match_end(&session->match);
 	if (status == WEIR_OK) {
-		*result = (struct weir_search_result){.total = total};
+		*result = (struct weir_search_result){
+			.total = total,
+			.total_is_lower_bound = session->match.has_passed_over,
+		};
 		hand_out_hits(&hits, on_hit, context);
 	}
 	bytes_finish(&hits.records);
