@@ -132,7 +132,7 @@ static weir_status choose(const struct tallies *tallies, struct tally *tally, si
 	for (uint32_t i = 0; i < tally->size; i++)
 		there += tally->counts[i] > 0;
 	size_t wanted = limit < there ? limit : there;
-	tally->best = malloc((wanted + 1) * sizeof(*tally->best));
+	tally->best = calloc(wanted + 1, sizeof(*tally->best));
 	if (tally->best == NULL)
 		return error_no_memory(error);
 	for (uint32_t i = 0; i < tally->size && wanted > 0; i++) {

@@ -352,7 +352,7 @@ static weir_status evaluate_or(struct match_task *task, const struct node *node,
 	memset(out, 0, sizeof(bits_t));
 	for (int child = node->child; child != NO_NODE && status == WEIR_OK;
 	     child = nodes[child].next) {
-		bits_t bits;
+		bits_t bits = {0};
 		if (task->side->nodes[child].expected == 0)
 			continue;
 		status = evaluate_apart(task, child, within, bits, scores);

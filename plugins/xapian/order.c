@@ -453,6 +453,7 @@ weir_status order_settle(struct order *order, size_t from, size_t *to, struct we
 	if (order->bound_count == order->wanted && order->wanted > 0)
 		compact(order);
 	*to = order->wanted < order->count ? order->wanted : order->count;
-	return from < *to ? settle(order, 0, order->items, order->count, from, *to, error)
-			  : WEIR_OK;
+	return from < *to && order->items != NULL
+		       ? settle(order, 0, order->items, order->count, from, *to, error)
+		       : WEIR_OK;
 }
