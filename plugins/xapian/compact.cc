@@ -15,7 +15,7 @@
 namespace
 {
 
-constexpr int BLOCK_BYTES = 32768;
+constexpr int BLOCK_BYTES = 8192; /* a look-up of a term copies two or three */
 
 weir_status report(const char *output, struct weir_error *error) noexcept
 {

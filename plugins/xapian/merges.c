@@ -32,7 +32,7 @@ static uint32_t most_chunks(void)
 	return most;
 }
 
-/* Whether the segment can be merged with the one before it, when both are of at most the level. */
+/* Whether the segment may be part of a merge of such of at most the level. */
 static bool joins(const struct segment *segments, const bool *taken, size_t at, unsigned level)
 {
 	const struct segment *segment = &segments[at];
@@ -57,20 +57,26 @@ static bool is_cheaper(const struct choice *one, const struct choice *other)
 					    (uint64_t)other->chunks * (one->count - 1);
 }
 
-/* The cheapest among neighbours of at most the level, at least so many of them. */
+/* The cheapest among neighbours of at most the level, at least so many of them. is_even: none is
+ * larger than the others together, so that what is written again becomes twice as large at least.
+ */
 static struct choice cheapest(const struct segment *segments, size_t segment_count,
-			      const bool *taken, unsigned level, size_t least)
+			      const bool *taken, unsigned level, size_t least, bool is_even)
 {
 	struct choice best = {0, 0, 0};
 	for (size_t first = 0; first < segment_count; first++) {
 		struct choice choice = {first, 0, 0};
+		uint32_t largest = 0;
 		for (size_t at = first;
 		     at < segment_count && choice.count < MERGE_FAN_IN &&
 		     joins(segments, taken, at, level) && (at == first || is_next(segments, at));
 		     at++) {
+			uint32_t chunks = segment_chunks(&segments[at]);
+			largest = chunks > largest ? chunks : largest;
 			choice.count++;
-			choice.chunks += segment_chunks(&segments[at]);
+			choice.chunks += chunks;
 			if (choice.count >= least && choice.chunks <= most_chunks() &&
+			    (!is_even || choice.chunks / 2 >= largest) &&
 			    is_cheaper(&choice, &best))
 				best = choice;
 		}
@@ -83,9 +89,9 @@ bool merges_choose(const struct segment *segments, size_t segment_count, const b
 {
 	struct choice choice = {0, 0, 0};
 	for (unsigned level = 0; level < MERGE_LEVELS && choice.count == 0; level++)
-		choice = cheapest(segments, segment_count, taken, level, MERGE_FAN_IN);
+		choice = cheapest(segments, segment_count, taken, level, MERGE_FAN_IN, true);
 	if (choice.count == 0 && merges_left(segments, segment_count) > SEGMENT_PRESSURE)
-		choice = cheapest(segments, segment_count, taken, MERGE_LEVELS - 1, 2);
+		choice = cheapest(segments, segment_count, taken, MERGE_LEVELS - 1, 2, false);
 	if (choice.count == 0)
 		return false;
 	*first = choice.first;

@@ -2,8 +2,9 @@
  * merges.h - which segments become one.
  *
  * A segment's level is the logarithm of its chunks to the base MERGE_FAN_IN; MERGE_FAN_IN
- * neighbours of at most one level become one, so a document is written again once a level, as in
- * the logarithmic method of Bentley and Saxe (1980). Only neighbours without a gap: what stands
+ * neighbours of at most one level become one, none of them larger than the others together; so a
+ * document is written again about once a level, as in the logarithmic method of Bentley and Saxe
+ * (1980). Only neighbours without a gap: what stands
  * between them, also a free chunk, would later be inside of the one. A segment of the highest level
  * stays as it is: a larger merge would take too long, and it cannot be interrupted. */
 #ifndef MERGES_H

@@ -14,6 +14,7 @@
 #include "ids.h"
 #include "log.h"
 #include "manifest.h"
+#include "merges.h"
 #include "names.h"
 #include "record.h"
 #include "rows.h"
@@ -641,6 +642,77 @@ START_TEST(test_rows_are_what_was_written)
 }
 END_TEST
 
+/* Sealed segments of so many chunks each, one behind the other. */
+static size_t make_segments(struct segment *segments, const uint32_t *chunks, size_t count)
+{
+	uint32_t next = 0;
+	for (size_t i = 0; i < count; i++) {
+		segments[i] = (struct segment){(uint32_t)i + 1, SEGMENT_SEALED, next,
+					       next + chunks[i] - 1};
+		next += chunks[i];
+	}
+	return count;
+}
+
+START_TEST(test_neighbours_of_a_level_are_merged)
+{
+	static const uint32_t chunks[] = {64, 8, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	struct segment segments[11];
+	bool taken[11] = {false};
+	size_t first, count, all = make_segments(segments, chunks, 11);
+	ck_assert(merges_choose(segments, all, taken, &first, &count));
+	ck_assert_uint_eq(first, 2);
+	ck_assert_uint_eq(count, MERGE_FAN_IN);
+	/* The large ones do not have to come along. */
+	ck_assert(!merges_choose(segments, 9, taken, &first, &count));
+	taken[5] = true; /* no eight neighbours are left */
+	ck_assert(!merges_choose(segments, all, taken, &first, &count));
+	taken[5] = false;
+	segments[6].state = SEGMENT_FILLED;
+	ck_assert(!merges_choose(segments, all, taken, &first, &count));
+	segments[6].state = SEGMENT_SEALED;
+	for (size_t i = 6; i < all; i++) { /* a free chunk between */
+		segments[i].first_chunk++;
+		segments[i].last_chunk++;
+	}
+	ck_assert(!merges_choose(segments, all, taken, &first, &count));
+}
+END_TEST
+
+START_TEST(test_too_many_segments_are_merged_by_fewer)
+{
+	enum { ALL = SEGMENT_CAP };
+	struct segment segments[ALL];
+	uint32_t chunks[ALL];
+	bool taken[ALL] = {false};
+	size_t first, count;
+	for (size_t i = 0; i < ALL; i++) /* never eight that may be merged */
+		chunks[i] = i % 7 == 0 ? 512 : i % 7 == 3 ? 2 : 8;
+	make_segments(segments, chunks, ALL);
+	ck_assert(!merges_choose(segments, 15, taken, &first, &count));
+	ck_assert_uint_gt(merges_left(segments, ALL), SEGMENT_PRESSURE);
+	ck_assert(merges_choose(segments, ALL, taken, &first, &count));
+	ck_assert_uint_ge(count, 2);
+	ck_assert_uint_lt(count, MERGE_FAN_IN);
+	for (size_t i = first; i < first + count; i++)
+		ck_assert_uint_lt(chunks[i], 512);
+}
+END_TEST
+
+START_TEST(test_the_largest_segments_are_left_alone)
+{
+	static const uint32_t chunks[] = {512, 512, 512, 512, 512, 512, 512, 512, 512};
+	struct segment segments[9];
+	bool taken[9] = {false};
+	size_t first, count;
+	make_segments(segments, chunks, 9);
+	ck_assert_uint_eq(merges_left(segments, 9), 0);
+	ck_assert(!merges_choose(segments, 9, taken, &first, &count));
+	ck_assert(merges_is_large(64));
+	ck_assert(!merges_is_large(63));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("xapian parts");
@@ -664,6 +736,9 @@ int main(void)
 	tcase_add_test(cases, test_the_newest_good_head_counts);
 	tcase_add_test(cases, test_a_manifest_comes_back);
 	tcase_add_test(cases, test_rows_are_what_was_written);
+	tcase_add_test(cases, test_neighbours_of_a_level_are_merged);
+	tcase_add_test(cases, test_too_many_segments_are_merged_by_fewer);
+	tcase_add_test(cases, test_the_largest_segments_are_left_alone);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);
