@@ -13,7 +13,7 @@ import tempfile
 
 import contenders
 import processes
-from load import CACHE, CREATED, LATER, UPDATED, produce
+from load import CACHE, produce
 from measures import measure_load, until
 from processes import BUILD, ROOT
 from usage import Watch
@@ -83,10 +83,20 @@ class Lab:
     def name(self, what):
         return f"{what}-{next(self.numbers)}"
 
-    def weir(self, plugin, count):
-        """Weir with an engine, before its start; its load is in Kafka."""
+    def mixed_topic(self, count, share):
+        """A topic with `count` messages, one in `share` of them a change: (its name, how many creates, how many events
+        are changed)."""
+        name, changed = f"mixed-{count}", set()
+        if name not in self.topics:
+            self.kafka.create_topics([name], contenders.PARTITIONS)
+            produce(self.kafka, name, self.load.mixed(count, share, changed))
+            self.topics[name] = name, count - count // share, len(changed)
+        return self.topics[name]
+
+    def weir(self, plugin, count, topic=None):
+        """Weir with an engine, before its start; its load is in Kafka, in a topic of its own or in everybody's."""
         name = self.name(plugin)
-        self.started.append(contenders.Weir(self.folder / name, name, self.kafka, plugin, self.topic(count),
+        self.started.append(contenders.Weir(self.folder / name, name, self.kafka, plugin, topic or self.topic(count),
                                             self.node() if plugin == "opensearch" else None))
         return self.started[-1]
 
@@ -127,24 +137,6 @@ class Lab:
         first = next(self.sent)
         self.sent = itertools.count(first + count)
         return first
-
-    def send_more(self, contender, creates, updates, old, mark):
-        """Sends new events and, evenly among them, changes of the first `old` ones; returns how many were changed."""
-        first, total = self.fresh_numbers(creates), creates + updates
-        changed = {}
-
-        def messages():
-            done = 0
-            for number in range(total):
-                if (number + 1) * updates // total > done:
-                    old_one = (done * 2654435761 + 97) % old
-                    changed[old_one] = True
-                    yield UPDATED, LATER + number, self.load.updated(old_one, mark)
-                    done += 1
-                else:
-                    yield CREATED, 1, self.load.created(first + number - done)
-        produce(self.kafka, contender.more, messages())
-        return len(changed)
 
 
 def first_line(*command):

@@ -22,7 +22,7 @@ CHUNK = 20000
 KEY = slice(12, 48)  # where the id stands in a message's value
 REST = ("category", "location", "city", "country", "price", "startDate", "endDate")
 CREATED, UPDATED = "EventCreatedEvent", "EventUpdatedEvent"
-LATER = 10 ** 12  # versions of what is sent after the load: above all of the load's
+MARK = "bench"  # who changes events
 
 # Words that an analyser for English leaves out, so that a search for them would not be the same search everywhere.
 STOP = set("""a about all also and any are as at be because been being but by can could each for from had has have
@@ -131,6 +131,19 @@ class Load:
         with open(self.file(count), "rb") as lines:
             for number, line in zip(range(count), lines):
                 yield CREATED, number + 1, line[:-1]
+
+    def mixed(self, count, share, changed):
+        """As messages(), but each `share`th changes one of the events before it, any of them; their numbers are put
+        into `changed`. Messages of one event have one key, so they keep their order in Kafka."""
+        creates, done = self.messages(count - count // share), 0
+        for number in range(count):
+            if number % share == share - 1:
+                old = (number * 2654435761 >> 7) % done
+                changed.add(old)
+                yield UPDATED, count + number, self.updated(old, MARK)
+            else:
+                done += 1
+                yield next(creates)
 
 
 def produce(kafka, topic, messages):

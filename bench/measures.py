@@ -42,11 +42,14 @@ def thinned(rows, most=200):
     return rows[::-(-len(rows) // most)] + rows[-1:]
 
 
-def measure_load(contender, kafka, count):
-    """A topic is full, the contender starts: until all of it can be searched, and until no more is done after that."""
-    watch, broker = Watch(contender.daemons), Watch({"kafka": kafka})
+def measure_load(contender, kafka, count, creates=None, changed=0, **filters):
+    """A topic is full, the contender starts: until all of it can be searched, and until no more is done after that.
+    Of its `count` messages so many are `creates`, all by default; so many events, which the filters find, `changed`."""
+    watch, broker, creates = Watch(contender.daemons), Watch({"kafka": kafka}), creates or count
     contender.start()
-    until(contender, watch, count)
+    until(contender, watch, creates)
+    if changed:
+        until(contender, watch, changed, **filters)
     seconds, cpu, rows = watch.seconds(), watch.cpu(), watch.rows
     settled = watch.settle()
     cpu_settled, (given, to_disk) = watch.cpu(), watch.bytes_written()
@@ -59,8 +62,8 @@ def measure_load(contender, kafka, count):
         "seconds_to_settle": settled,
         "write_bytes_per_event": to_disk / count, "wchar_per_event": given / count,
         "disk_bytes_per_event": contender.disk_bytes() / count,
-        "events_per_second_first_tenth": rate_between(rows, 1, count // 10),
-        "events_per_second_last_tenth": rate_between(rows, count * 9 // 10, count),
+        "events_per_second_first_tenth": rate_between(rows, 1, creates // 10),
+        "events_per_second_last_tenth": rate_between(rows, creates * 9 // 10, creates),
         **memory_figures(watch),
     }
     if hasattr(contender, "steps"):
