@@ -424,7 +424,7 @@ static bool is_block(const struct bytes *out, uint32_t commit, uint64_t previous
 static weir_status try_block(struct log *log, uint64_t place, uint32_t commit, uint64_t previous,
 			     struct bytes *out, bool *is_there, struct weir_error *error)
 {
-	struct block_head head;
+	struct block_head head = {0};
 	struct file file;
 	uint64_t size = 0;
 	size_t length = 0;
