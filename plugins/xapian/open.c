@@ -448,6 +448,8 @@ static weir_status clear_free_chunks(struct store *store, struct weir_error *err
 	uint32_t count = 0;
 	bool has_cleared = false;
 	weir_status status = rows_chunks(&store->rows, &count, error);
+	if (status == WEIR_OK && count > 0) /* a power loss may have cut the last one */
+		status = rows_reserve(&store->rows, count - 1, error);
 	if (status == WEIR_OK)
 		status = rows_map(&store->rows, count * CHUNK_DOCIDS + 1, error);
 	if (status == WEIR_OK && !store_reserve_chunks(store, count))

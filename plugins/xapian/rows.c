@@ -157,10 +157,10 @@ weir_status rows_clear(struct rows *rows, uint32_t chunk, struct weir_error *err
 
 weir_status rows_chunks(const struct rows *rows, uint32_t *chunks, struct weir_error *error)
 {
-	uint64_t size = 0;
+	uint64_t size = 0, bytes = rows->layout->chunk_bytes;
 	weir_status status = file_size(&rows->file, &size, error);
 	if (status == WEIR_OK)
-		*chunks = (uint32_t)(size / rows->layout->chunk_bytes);
+		*chunks = (uint32_t)((size + bytes - 1) / bytes);
 	return status;
 }
 

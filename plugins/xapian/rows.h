@@ -82,7 +82,7 @@ weir_status rows_reserve(struct rows *rows, uint32_t chunk, struct weir_error *e
 /* Of the chunk nobody was born. Before its docids are given again that has to be synced: else a
  * power loss might leave an old birth beside a new row's rest. */
 weir_status rows_clear(struct rows *rows, uint32_t chunk, struct weir_error *error);
-/* How many the file has. */
+/* How many the file has; the last one may not be whole. */
 weir_status rows_chunks(const struct rows *rows, uint32_t *chunks, struct weir_error *error);
 /* count values of a column from the docid on, all in one chunk. */
 weir_status rows_write(struct rows *rows, size_t column, uint32_t docid, const void *values,

@@ -300,6 +300,37 @@ START_TEST(test_abandoned_again_and_again)
 }
 END_TEST
 
+/* A power loss left rows of a commit that did not come to be, in a part of a chunk. */
+START_TEST(test_rows_of_a_chunk_that_was_cut)
+{
+	enum { CHUNK = 4096, BORN = 2 * 8 * CHUNK };
+	static uint32_t born[CHUNK];
+	struct stat status;
+	weir_instance *writer = open_writer();
+	put_numbers(writer, 0, 10);
+	commit(writer);
+	backend->close(writer);
+	int file = open(in_index("rows"), O_RDWR);
+	ck_assert_int_ge(file, 0);
+	ck_assert_int_eq(fstat(file, &status), 0);
+	for (uint32_t i = 0; i < CHUNK; i++)
+		born[i] = 2;
+	ck_assert_int_eq(pwrite(file, born, sizeof(born), status.st_size + BORN), sizeof(born));
+	close(file);
+	writer = open_writer();
+	put_numbers(writer, 10, 10000);
+	commit(writer);
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	ck_assert_uint_eq(count_matches(session, all()), 10000);
+	backend->session_close(session);
+	backend->close(reader);
+	kill_writer(writer);
+	backend->close(open_writer());
+	expect_numbers(10000);
+}
+END_TEST
+
 /* How many segments this process has open for writing. */
 static int count_open_segments(void)
 {
@@ -465,6 +496,7 @@ int main(int count, char **arguments)
 	tcase_add_test(cases, test_what_a_kill_leaves);
 	tcase_add_test(cases, test_a_cut_log_is_an_earlier_commit);
 	tcase_add_test(cases, test_abandoned_again_and_again);
+	tcase_add_test(cases, test_rows_of_a_chunk_that_was_cut);
 	tcase_add_test(cases, test_abandoned_while_segments_fill);
 	tcase_add_test(cases, test_a_full_disk_is_waited_out);
 	SRunner *runner = srunner_create(suite);
