@@ -376,7 +376,8 @@ static weir_status evaluate_not(struct match_task *task, const struct node *node
 				const uint64_t *within, uint64_t *out)
 {
 	static const struct node all = {.kind = NODE_ALL, .child = NO_NODE};
-	weir_status status = leaf_evaluate(task, &all, NULL, within, out, NULL);
+	struct match_node state = {0};
+	weir_status status = leaf_evaluate(task, &all, &state, within, out, NULL);
 	return status == WEIR_OK ? take_away(task, node, out) : status;
 }
 

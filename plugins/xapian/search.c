@@ -25,8 +25,10 @@ static weir_status read_hits(weir_session *session, const struct order_item *ite
 			     struct hits *hits, struct weir_error *error)
 {
 	struct record record;
-	hits->scores = malloc((count + 1) * sizeof(*hits->scores));
-	weir_status status = hits->scores != NULL ? WEIR_OK : error_no_memory(error);
+	weir_status status = WEIR_OK;
+	hits->scores = calloc(count + 1, sizeof(*hits->scores));
+	if (hits->scores == NULL)
+		return error_no_memory(error);
 	for (; status == WEIR_OK && hits->count < count; hits->count++) {
 		const struct order_item *item = &items[hits->count];
 		status = match_whole_record(&session->match, item->docid, &session->record, &record,
@@ -150,7 +152,7 @@ weir_status session_search(weir_session *session, const struct weir_search *sear
 weir_status session_get(weir_session *session, const char *id, size_t id_length, weir_on_hit on_hit,
 			void *context, struct weir_error *error)
 {
-	struct record record;
+	struct record record = {0};
 	uint32_t docid = 0;
 	if (id_length == 0 || id_length > ID_LIMIT)
 		return WEIR_OK;
@@ -165,34 +167,17 @@ weir_status session_get(weir_session *session, const char *id, size_t id_length,
 	return status;
 }
 
-struct scan {
-	weir_on_scan on_scan;
-	weir_on_scan_state on_state; /* instead of on_scan */
-	void *context;
-};
-
-static int hand_out_scanned(const struct scan *scan, const struct record *record)
-{
-	uint32_t kind = record->head.kind == RECORD_LIVE ? WEIR_KIND_LIVE : WEIR_KIND_HIDDEN;
-	if (scan->on_state != NULL)
-		return scan->on_state(scan->context, record->id, record->head.id_length,
-				      record->head.version, kind, record->state,
-				      record->state_length);
-	return scan->on_scan(scan->context, record->id, record->head.id_length,
-			     record->head.version, kind);
-}
-
 static weir_status run_scan(weir_session *session, const char *from, size_t from_length,
-			    const struct scan *scan, struct weir_error *error)
+			    weir_on_scan_state on_state, void *context, struct weir_error *error)
 {
 	struct walk walk;
 	session_match(session);
 	weir_status status = walk_open(&walk, &session->match, from, from_length, error);
 	for (int stop = 0; status == WEIR_OK && stop == 0;) {
-		struct record record;
+		struct record record = {0};
 		const char *id;
 		size_t length;
-		uint32_t docid;
+		uint32_t docid = 0;
 		status = walk_next(&walk, &docid, &id, &length, error);
 		if (status == WEIR_OK && docid != 0)
 			status = match_whole_record(&session->match, docid, &session->record,
@@ -200,23 +185,38 @@ static weir_status run_scan(weir_session *session, const char *from, size_t from
 		status = session_check(session, status, error);
 		if (status != WEIR_OK || docid == 0)
 			break;
-		stop = hand_out_scanned(scan, &record);
+		stop = on_state(context, record.id, record.head.id_length, record.head.version,
+				record.head.kind == RECORD_LIVE ? WEIR_KIND_LIVE : WEIR_KIND_HIDDEN,
+				record.state, record.state_length);
 	}
 	walk_close(&walk);
 	return status;
 }
 
+struct scan {
+	weir_on_scan on_scan;
+	void *context;
+};
+
+static int without_state(void *context, const char *id, size_t id_length, int64_t version,
+			 uint32_t kind, const void *state, size_t state_length)
+{
+	const struct scan *scan = context;
+	(void)state;
+	(void)state_length;
+	return scan->on_scan(scan->context, id, id_length, version, kind);
+}
+
 weir_status session_scan(weir_session *session, const char *from, size_t from_length,
 			 weir_on_scan on_scan, void *context, struct weir_error *error)
 {
-	struct scan scan = {on_scan, NULL, context};
-	return run_scan(session, from, from_length, &scan, error);
+	struct scan scan = {on_scan, context};
+	return run_scan(session, from, from_length, without_state, &scan, error);
 }
 
 weir_status session_scan_states(weir_session *session, const char *from, size_t from_length,
 				weir_on_scan_state on_state, void *context,
 				struct weir_error *error)
 {
-	struct scan scan = {NULL, on_state, context};
-	return run_scan(session, from, from_length, &scan, error);
+	return run_scan(session, from, from_length, on_state, context, error);
 }
