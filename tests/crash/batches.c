@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TRIES = 2000 };
+enum { TRIES = 2000, REST_TRIES = 300000 }; /* the latter: minutes, on a disk that others use */
 
 /* Whether it was done; else the batch has to be done again. */
 static bool was_done(struct writing *writing, weir_status status, const char *what,
@@ -142,7 +142,7 @@ static bool maintain(struct writing *writing)
 	double tasks;
 	if (operations->maintain == NULL)
 		return true;
-	for (int tries = 0; tries < TRIES; tries++) {
+	for (int tries = 0; tries < REST_TRIES; tries++) {
 		DO(operations->maintain(writing->instance, 20, error));
 		tasks = 0;
 		DO(operations->stats(writing->instance, on_stat, &tasks, error));
