@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Bad networks between each pair of processes: nothing is lost, nothing is there twice, and all goes on by itself."""
+import concurrent.futures
 import contextlib
 import os
 import uuid
@@ -43,6 +44,10 @@ def behind(tmp_path_factory):
     system.start()
     for name in CLIENTS:
         getattr(system, name).wait_ready()
+    write(system, 10)
+    system.wait_total(system.written)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:  # each worker has its session, and the index its files
+        list(pool.map(lambda _: system.search(), range(64)))
     yield system, kafka
     system.kill()
     kafka.stop()

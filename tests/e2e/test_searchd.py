@@ -317,7 +317,9 @@ def test_damaged_index_is_said_and_nothing_ends(filled, make_system, tmp_path):
     shutil.copytree(filled.settings["backend.xapian.path"], tmp_path / "index")
     system = make_system(filled.settings["kafka.brokers"], **{"backend__xapian__path": tmp_path / "index"})
     system.searchd.start().wait_ready()
-    for table in (tmp_path / "index").glob("*.glass"):
+    tables = list((tmp_path / "index").rglob("*.glass"))
+    assert tables
+    for table in tables:
         table.write_bytes(b"\xff" * table.stat().st_size)
     answer = requests.get(f"{system.searchd.url}/api/search/events", params={"q": "jazz"}, timeout=10)
     assert answer.status_code == 503 and answer.headers["Content-Type"] == "application/problem+json"
