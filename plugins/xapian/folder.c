@@ -51,9 +51,11 @@ weir_status folder_check(const char *path, struct weir_error *error)
 	DIR *folder = opendir(path);
 	if (folder == NULL && errno == ENOENT)
 		return WEIR_OK;
-	if (folder == NULL)
-		return error_set(error, WEIR_FATAL, "xapian: cannot open the folder %s (%s)", path,
-				 strerror(errno));
+	if (folder == NULL) { /* without descriptors or memory it says nothing of the folder */
+		bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+		return error_set(error, is_short ? WEIR_RETRY : WEIR_FATAL,
+				 "xapian: cannot open the folder %s (%s)", path, strerror(errno));
+	}
 	struct weir_error other;
 	weir_status status = WEIR_OK;
 	bool is_old = false;
