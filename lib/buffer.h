@@ -29,7 +29,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...) WEIR_PRINTF(2
 bool buffer_reserve(struct buffer *buffer, size_t more); /* false: failed */
 static inline void buffer_append_char(struct buffer *buffer, char byte)
 {
-	if (buffer->failed || buffer->capacity - buffer->length < 2) {
+	if (buffer->failed || buffer->data == NULL || buffer->capacity - buffer->length < 2) {
 		buffer_append(buffer, &byte, 1);
 		return;
 	}

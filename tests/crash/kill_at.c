@@ -7,22 +7,17 @@
  * WEIR_BOOT_ID  a file to be read in place of the kernel's boot_id, as after a power loss
  *
  * Concurrency: the counters are atomic; kill_at_arm is called while no other thread runs. */
-#undef _FILE_OFFSET_BITS /* it makes open and open64 one name; here both are needed */
+#include "preload.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#define EXPORT __attribute__((visibility("default")))
 
 static atomic_long calls, doomed, fails_left, fails_from;
 static atomic_bool counts, halves;
@@ -93,15 +88,9 @@ static bool fails(void)
 	return true;
 }
 
-static bool is_file(int fd)
-{
-	struct stat status;
-	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-}
-
 static bool is_counted(int fd)
 {
-	return counts && is_file(fd);
+	return counts && is_regular_file(fd);
 }
 
 static const char *in_place_of(const char *path)
@@ -122,33 +111,7 @@ static int open_counted(int at, const char *path, int flags, mode_t mode)
 	return (int)syscall(SYS_openat, at, path, flags, mode);
 }
 
-static mode_t mode_of(int flags, va_list arguments)
-{
-	return (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
-}
-
-#define OPEN(name)                                                                                 \
-	EXPORT int name(const char *path, int flags, ...)                                          \
-	{                                                                                          \
-		va_list arguments;                                                                 \
-		va_start(arguments, flags);                                                        \
-		mode_t mode = mode_of(flags, arguments);                                           \
-		va_end(arguments);                                                                 \
-		return open_counted(AT_FDCWD, path, flags, mode);                                  \
-	}
-#define OPENAT(name)                                                                               \
-	EXPORT int name(int at, const char *path, int flags, ...)                                  \
-	{                                                                                          \
-		va_list arguments;                                                                 \
-		va_start(arguments, flags);                                                        \
-		mode_t mode = mode_of(flags, arguments);                                           \
-		va_end(arguments);                                                                 \
-		return open_counted(at, path, flags, mode);                                        \
-	}
-OPEN(open)
-OPEN(open64)
-OPENAT(openat)
-OPENAT(openat64)
+EXPORT_OPENS(open_counted)
 
 EXPORT ssize_t write(int fd, const void *data, size_t length)
 {

@@ -14,27 +14,22 @@
  *
  * Concurrency: an operation and its record are one, under `lock`, so the journal has them in their
  * order. */
-#undef _FILE_OFFSET_BITS /* it makes open and open64 one name; here both are needed */
+#include "preload.h"
+
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <librdkafka/rdkafka.h>
 #include <limits.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#define EXPORT __attribute__((visibility("default")))
 
 enum operation {
 	CREATE = 'C',	/* path, file */
@@ -138,8 +133,7 @@ static uint64_t inode(int fd)
 
 static bool is_file(int fd)
 {
-	struct stat status;
-	return journal >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+	return journal >= 0 && is_regular_file(fd);
 }
 
 static void lock_all(void)
@@ -173,33 +167,7 @@ static int open_noted(int at, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
-static mode_t mode_of(int flags, va_list arguments)
-{
-	return (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
-}
-
-#define OPEN(name)                                                                                 \
-	EXPORT int name(const char *path, int flags, ...)                                          \
-	{                                                                                          \
-		va_list arguments;                                                                 \
-		va_start(arguments, flags);                                                        \
-		mode_t mode = mode_of(flags, arguments);                                           \
-		va_end(arguments);                                                                 \
-		return open_noted(AT_FDCWD, path, flags, mode);                                    \
-	}
-#define OPENAT(name)                                                                               \
-	EXPORT int name(int at, const char *path, int flags, ...)                                  \
-	{                                                                                          \
-		va_list arguments;                                                                 \
-		va_start(arguments, flags);                                                        \
-		mode_t mode = mode_of(flags, arguments);                                           \
-		va_end(arguments);                                                                 \
-		return open_noted(at, path, flags, mode);                                          \
-	}
-OPEN(open)
-OPEN(open64)
-OPENAT(openat)
-OPENAT(openat64)
+EXPORT_OPENS(open_noted)
 
 EXPORT int creat(const char *path, mode_t mode)
 {
@@ -268,49 +236,42 @@ EXPORT ssize_t pwrite64(int fd, const void *data, size_t length, off64_t positio
 	return pwrite_noted(fd, data, length, position);
 }
 
-EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
+/* position -1: where the file stands. */
+static ssize_t writev_noted(int fd, const struct iovec *parts, int count, off_t position)
 {
-	char buffer[PATH_MAX];
-	if (!is_file(fd) || of_file(fd, buffer) == NULL) {
-		if (count > 0)
-			note_answer(fd, parts[0].iov_base, parts[0].iov_len);
-		return syscall(SYS_writev, fd, parts, count);
-	}
 	ssize_t sum = 0;
 	for (int i = 0; i < count; i++) {
-		ssize_t written = write(fd, parts[i].iov_base, parts[i].iov_len);
+		const void *data = parts[i].iov_base;
+		size_t length = parts[i].iov_len;
+		ssize_t written = position < 0 ? write(fd, data, length)
+					       : pwrite_noted(fd, data, length, position + sum);
 		if (written < 0)
 			return sum > 0 ? sum : written;
 		sum += written;
-		if ((size_t)written < parts[i].iov_len)
+		if ((size_t)written < length)
 			break;
 	}
 	return sum;
 }
 
-static ssize_t pwritev_noted(int fd, const struct iovec *parts, int count, off_t position)
+EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-	ssize_t sum = 0;
-	for (int i = 0; i < count; i++) {
-		ssize_t written =
-			pwrite_noted(fd, parts[i].iov_base, parts[i].iov_len, position + sum);
-		if (written < 0)
-			return sum > 0 ? sum : written;
-		sum += written;
-		if ((size_t)written < parts[i].iov_len)
-			break;
-	}
-	return sum;
+	char buffer[PATH_MAX];
+	if (is_file(fd) && of_file(fd, buffer) != NULL)
+		return writev_noted(fd, parts, count, -1);
+	if (count > 0)
+		note_answer(fd, parts[0].iov_base, parts[0].iov_len);
+	return syscall(SYS_writev, fd, parts, count);
 }
 
 EXPORT ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t position)
 {
-	return pwritev_noted(fd, parts, count, position);
+	return writev_noted(fd, parts, count, position);
 }
 
 EXPORT ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t position)
 {
-	return pwritev_noted(fd, parts, count, position);
+	return writev_noted(fd, parts, count, position);
 }
 
 EXPORT ssize_t send(int fd, const void *data, size_t length, int flags)

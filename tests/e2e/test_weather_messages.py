@@ -73,11 +73,10 @@ def test_a_compacted_topic_has_gaps_and_loses_nothing(kafka, pair, make_system):
     pair.indexer.stop()  # its marks are of messages that compaction will take
 
     def compacted():
-        time.sleep(0.1)  # segments roll with the next message after segment.ms
         send(producer, "Oslo", f"Title {time.time()}", ids[0])
         assert producer.flush(30) == 0
         return kafka.read_all(TOPIC)[0].offset() >= 17
-    wait_for(compacted, "compaction", interval=0.2)
+    wait_for(compacted, "compaction", interval=0.2)  # segments roll with the next message after segment.ms
     pair.indexer.start().wait_ready()
     wait_for(lambda: caught_up(pair, 7) and fresh(pair), "nothing to be missing")
     assert pair.total() == 3 and not lines(pair.indexer, "log") and not lines(pair.indexer, "lost")

@@ -2,48 +2,15 @@
  * What is particular to the sqlite plug-in, beside the conformance cases whose harness it borrows:
  * locks of other programs, files of something else, damage, a full disk, a long log. Argument: the
  * plug-in. */
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../conformance/harness.h"
-#include "../conformance/target.h"
-
-static char run_folder[] = "/tmp/weir-sqlite-XXXXXX";
-
-static void setup(void)
-{
-	struct weir_error error = {""};
-	ck_assert_msg(target_begin((size_t)getpid(), &error) == WEIR_OK, "%s", error.message);
-	harness_setup();
-}
-
-static void teardown(void)
-{
-	harness_teardown();
-}
-
-#define EXPECT(status, call, ...)                                                                  \
-	do {                                                                                       \
-		struct weir_error error = {""};                                                    \
-		ck_assert_int_eq((call), (status));                                                \
-		check_line(&error, (const char *const[]){__VA_ARGS__, NULL});                      \
-	} while (0)
-
-static void check_line(const struct weir_error *error, const char *const *parts)
-{
-	ck_assert_ptr_null(strchr(error->message, '\n'));
-	for (; *parts != NULL; parts++)
-		ck_assert_msg(strstr(error->message, *parts) != NULL, "\"%s\" lacks \"%s\"",
-			      error->message, *parts);
-}
+#include "particular.h"
 
 static weir_status apply(weir_instance *writer, const char *id, struct weir_error *error)
 {
@@ -109,14 +76,6 @@ START_TEST(test_locked_by_another_program)
 	backend->close(writer);
 }
 END_TEST
-
-static void make_parents(void)
-{
-	char parent[PATH_MAX];
-	snprintf(parent, sizeof(parent), "%s", target_path());
-	*strrchr(parent, '/') = '\0';
-	ck_assert_int_eq(mkdir(parent, 0700), 0);
-}
 
 START_TEST(test_a_database_of_another_program)
 {
@@ -202,108 +161,9 @@ START_TEST(test_damage_is_said_where_it_is_met)
 }
 END_TEST
 
-static bool mount_small_disk(void)
-{
-	make_parents();
-	char parent[PATH_MAX];
-	snprintf(parent, sizeof(parent), "%s", target_path());
-	*strrchr(parent, '/') = '\0';
-	if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-		return false;
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("tmpfs", parent, "tmpfs", 0, "size=6m") == 0;
-}
-
-static weir_status put_filled(weir_instance *writer, int number, struct weir_error *error)
-{
-	static char state[20000];
-	char id[16];
-	snprintf(id, sizeof(id), "id%05d", number);
-	memset(state, 'a' + number % 26, sizeof(state));
-	struct weir_value value = {
-		.field = TITLE,
-		.type = WEIR_TYPE_TEXT,
-		.text = "filled",
-		.text_length = 6,
-	};
-	const struct weir_value *values[] = {&value};
-	struct weir_document document = {
-		.id = id,
-		.id_length = strlen(id),
-		.kind = WEIR_KIND_LIVE,
-		.state = state,
-		.state_length = sizeof(state),
-		.values = values,
-		.value_count = 1,
-	};
-	const struct weir_document *documents[] = {&document};
-	struct weir_verdict verdict = {0};
-	struct weir_verdict *const verdicts[] = {&verdict};
-	weir_status status = backend->apply(writer, documents, 1, verdicts, error);
-	ck_assert(status != WEIR_OK || verdict.kind == WEIR_ACCEPTED);
-	return status;
-}
-
-/* Ten documents and the position behind them. */
-static weir_status commit_ten(weir_instance *writer, int first, struct weir_error *error)
-{
-	struct weir_position position = {"cluster", "created", "", 0, first + 10};
-	const struct weir_position *positions_of[] = {&position};
-	weir_status status = WEIR_OK;
-	for (int i = 0; i < 10 && status == WEIR_OK; i++)
-		status = put_filled(writer, first + i, error);
-	return status == WEIR_OK ? backend->commit(writer, positions_of, 1, error) : status;
-}
-
 START_TEST(test_a_full_disk_is_waited_out)
 {
-	char ballast[PATH_MAX], expected[64];
-	if (!mount_small_disk()) {
-		fprintf(stderr,
-			"skipped: a full disk cannot be had, mounting a tmpfs is not "
-			"allowed here (%s)\n",
-			strerror(errno));
-		return;
-	}
-	snprintf(ballast, sizeof(ballast), "%s-ballast", target_path());
-	int file = open(ballast, O_WRONLY | O_CREAT, 0600);
-	ck_assert_int_ge(file, 0);
-	ck_assert_int_eq(posix_fallocate(file, 0, 3 << 20), 0);
-	close(file);
-	weir_instance *writer = open_writer();
-	struct weir_error failure = {""};
-	int done = 0;
-	while (commit_ten(writer, done, &failure) == WEIR_OK)
-		done += 10;
-	ck_assert_int_gt(done, 0);
-	ck_assert_int_lt(done, 1000);
-	check_line(&failure, (const char *const[]){target_path(), "full", NULL});
-	/* As the indexer does: abandons and tries again, at last with nothing but the position. */
-	struct weir_position position = {"cluster", "created", "", 0, done + 10};
-	const struct weir_position *positions_of[] = {&position};
-	for (int i = 0; i < 5; i++) {
-		MUST(backend->abandon(writer, &error));
-		ck_assert_int_eq(commit_ten(writer, done, &failure), WEIR_RETRY);
-		MUST(backend->abandon(writer, &error));
-		ck_assert_int_eq(backend->commit(writer, positions_of, 1, &failure), WEIR_RETRY);
-	}
-	MUST(backend->abandon(writer, &error));
-	snprintf(expected, sizeof(expected), "cluster/created/0=%d", done);
-	weir_instance *reader = open_reader();
-	weir_session *session = open_session(reader);
-	ck_assert_str_eq(session_places(session), expected);
-	ck_assert_double_eq(stat_of(writer, "documents_live"), done);
-	ck_assert_int_eq(unlink(ballast), 0);
-	ck_assert_msg(commit_ten(writer, done, &failure) == WEIR_OK, "%s", failure.message);
-	refresh(session);
-	ck_assert_double_eq(stat_of(writer, "documents_live"), done + 10);
-	struct weir_search search = {.query = term(ANY, "filled")};
-	struct weir_search_result result = {0};
-	MUST(backend->search(session, &search, NULL, NULL, &result, &error));
-	ck_assert_uint_eq(result.total, (uint64_t)done + 10);
-	backend->session_close(session);
-	backend->close(reader);
-	backend->close(writer);
+	check_full_disk("6m", 3 << 20, "full");
 }
 END_TEST
 
@@ -437,18 +297,7 @@ END_TEST
 
 int main(int count, char **arguments)
 {
-	struct target_options options = {.plugin = count == 2 ? arguments[1] : ""};
-	struct weir_error error = {""};
-	if (mkdtemp(run_folder) == NULL ||
-	    target_load(&options, run_folder, "sqlite", &error) != WEIR_OK) {
-		fprintf(stderr, "test_sqlite PLUGIN.so: %s\n", error.message);
-		return 2;
-	}
-	harness_use(target_plugin(), 1);
-	Suite *suite = suite_create("sqlite");
 	TCase *cases = tcase_create("sqlite");
-	suite_add_tcase(suite, cases);
-	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_a_second_writer_is_told_who_has_it);
 	tcase_add_test(cases, test_locked_by_another_program);
 	tcase_add_test(cases, test_a_database_of_another_program);
@@ -458,10 +307,5 @@ int main(int count, char **arguments)
 	tcase_add_test(cases, test_an_idle_session_does_not_hold_the_log);
 	tcase_add_test(cases, test_nothing_typed_is_syntax);
 	tcase_add_test(cases, test_deep_and_wide_queries);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	harness_remove(run_folder);
-	return failed != 0;
+	return particular_main(count, arguments, "sqlite", cases);
 }

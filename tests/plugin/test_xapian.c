@@ -2,47 +2,14 @@
  * What is particular to the xapian plug-in, beside the conformance cases whose harness it borrows:
  * who holds the lock, indexes of another layout, what a kill leaves, damage, a full disk. Argument:
  * the plug-in. */
-#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../conformance/harness.h"
-#include "../conformance/target.h"
-
-static char run_folder[] = "/tmp/weir-xapian-XXXXXX";
-
-static void setup(void)
-{
-	struct weir_error error = {""};
-	ck_assert_msg(target_begin((size_t)getpid(), &error) == WEIR_OK, "%s", error.message);
-	harness_setup();
-}
-
-static void teardown(void)
-{
-	harness_teardown();
-}
-
-#define EXPECT(status, call, ...)                                                                  \
-	do {                                                                                       \
-		struct weir_error error = {""};                                                    \
-		ck_assert_int_eq((call), (status));                                                \
-		check_line(&error, (const char *const[]){__VA_ARGS__, NULL});                      \
-	} while (0)
-
-static void check_line(const struct weir_error *error, const char *const *parts)
-{
-	ck_assert_ptr_null(strchr(error->message, '\n'));
-	for (; *parts != NULL; parts++)
-		ck_assert_msg(strstr(error->message, *parts) != NULL, "\"%s\" lacks \"%s\"",
-			      error->message, *parts);
-}
+#include "particular.h"
 
 static const char *in_index(const char *name)
 {
@@ -57,16 +24,6 @@ static void write_file(const char *path, const char *text)
 	ck_assert_ptr_nonnull(file);
 	fputs(text, file);
 	ck_assert_int_eq(fclose(file), 0);
-}
-
-static void make_parents(bool with_index)
-{
-	char parent[PATH_MAX];
-	snprintf(parent, sizeof(parent), "%s", target_path());
-	*strrchr(parent, '/') = '\0';
-	ck_assert_int_eq(mkdir(parent, 0700), 0);
-	if (with_index)
-		ck_assert_int_eq(mkdir(target_path(), 0700), 0);
 }
 
 /* A copy of the index, as a kill would leave it at this moment. */
@@ -137,14 +94,6 @@ static void put_numbers(weir_instance *writer, int first, int end)
 	}
 }
 
-static uint64_t count_matches(weir_session *session, const struct weir_query *query)
-{
-	struct weir_search search = {.query = query};
-	struct weir_search_result result = {0};
-	MUST(backend->search(session, &search, NULL, NULL, &result, &error));
-	return result.total;
-}
-
 static void expect_numbers(int count)
 {
 	char word[32];
@@ -174,7 +123,8 @@ END_TEST
 START_TEST(test_indexes_of_another_layout)
 {
 	static const uint32_t modes[] = {WEIR_MODE_READER, WEIR_MODE_WRITER};
-	make_parents(true);
+	make_parents();
+	ck_assert_int_eq(mkdir(target_path(), 0700), 0);
 	write_file(in_index("iamglass"), "of an older plug-in");
 	write_file(in_index("postlist.glass"), "");
 	for (size_t i = 0; i < 2; i++) {
@@ -368,128 +318,15 @@ START_TEST(test_abandoned_while_segments_fill)
 }
 END_TEST
 
-static bool mount_small_disk(void)
-{
-	make_parents(false);
-	char parent[PATH_MAX];
-	snprintf(parent, sizeof(parent), "%s", target_path());
-	*strrchr(parent, '/') = '\0';
-	if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-		return false;
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("tmpfs", parent, "tmpfs", 0, "size=12m") == 0;
-}
-
-static weir_status put_filled(weir_instance *writer, int number, struct weir_error *error)
-{
-	static char state[20000];
-	char id[16];
-	snprintf(id, sizeof(id), "id%05d", number);
-	memset(state, 'a' + number % 26, sizeof(state));
-	struct weir_value value = {
-		.field = TITLE,
-		.type = WEIR_TYPE_TEXT,
-		.text = "filled",
-		.text_length = 6,
-	};
-	const struct weir_value *values[] = {&value};
-	struct weir_document document = {
-		.id = id,
-		.id_length = strlen(id),
-		.kind = WEIR_KIND_LIVE,
-		.state = state,
-		.state_length = sizeof(state),
-		.values = values,
-		.value_count = 1,
-	};
-	const struct weir_document *documents[] = {&document};
-	struct weir_verdict verdict = {0};
-	struct weir_verdict *const verdicts[] = {&verdict};
-	weir_status status = backend->apply(writer, documents, 1, verdicts, error);
-	ck_assert(status != WEIR_OK || verdict.kind == WEIR_ACCEPTED);
-	return status;
-}
-
-/* Ten documents and the position behind them. */
-static weir_status commit_ten(weir_instance *writer, int first, struct weir_error *error)
-{
-	struct weir_position position = {"cluster", "created", "", 0, first + 10};
-	const struct weir_position *positions_of[] = {&position};
-	weir_status status = WEIR_OK;
-	for (int i = 0; i < 10 && status == WEIR_OK; i++)
-		status = put_filled(writer, first + i, error);
-	return status == WEIR_OK ? backend->commit(writer, positions_of, 1, error) : status;
-}
-
-static void expect_filled(weir_session *session, int count)
-{
-	char expected[64];
-	snprintf(expected, sizeof(expected), "cluster/created/0=%d", count);
-	ck_assert_str_eq(session_places(session), expected);
-	ck_assert_uint_eq(count_matches(session, term(ANY, "filled")), (uint64_t)count);
-}
-
 START_TEST(test_a_full_disk_is_waited_out)
 {
-	char ballast[PATH_MAX];
-	if (!mount_small_disk()) {
-		fprintf(stderr,
-			"skipped: a full disk cannot be had, mounting a tmpfs is not "
-			"allowed here (%s)\n",
-			strerror(errno));
-		return;
-	}
-	snprintf(ballast, sizeof(ballast), "%s-ballast", target_path());
-	int file = open(ballast, O_WRONLY | O_CREAT, 0600);
-	ck_assert_int_ge(file, 0);
-	ck_assert_int_eq(posix_fallocate(file, 0, 4 << 20), 0);
-	close(file);
-	weir_instance *writer = open_writer();
-	struct weir_error failure = {""};
-	int done = 0;
-	while (commit_ten(writer, done, &failure) == WEIR_OK)
-		done += 10;
-	ck_assert_int_gt(done, 0);
-	ck_assert_int_lt(done, 1000);
-	check_line(&failure, (const char *const[]){target_path(), "make room", NULL});
-	/* As the indexer does: abandons and tries again, at last with nothing but the position. */
-	struct weir_position position = {"cluster", "created", "", 0, done + 10};
-	const struct weir_position *positions_of[] = {&position};
-	for (int i = 0; i < 5; i++) {
-		MUST(backend->abandon(writer, &error));
-		ck_assert_int_eq(commit_ten(writer, done, &failure), WEIR_RETRY);
-		MUST(backend->abandon(writer, &error));
-		ck_assert_int_eq(backend->commit(writer, positions_of, 1, &failure), WEIR_RETRY);
-	}
-	MUST(backend->abandon(writer, &error));
-	weir_instance *reader = open_reader();
-	weir_session *session = open_session(reader);
-	expect_filled(session, done);
-	ck_assert_int_eq(unlink(ballast), 0);
-	ck_assert_msg(commit_ten(writer, done, &failure) == WEIR_OK, "%s", failure.message);
-	refresh(session);
-	expect_filled(session, done + 10);
-	ck_assert_double_eq(stat_of(writer, "documents_live"), done + 10);
-	backend->session_close(session);
-	backend->close(reader);
-	backend->close(writer);
+	check_full_disk("12m", 4 << 20, "make room");
 }
 END_TEST
 
 int main(int count, char **arguments)
 {
-	struct target_options options = {.plugin = count == 2 ? arguments[1] : ""};
-	struct weir_error error = {""};
-	if (mkdtemp(run_folder) == NULL ||
-	    target_load(&options, run_folder, "xapian", &error) != WEIR_OK) {
-		fprintf(stderr, "test_xapian PLUGIN.so: %s\n", error.message);
-		return 2;
-	}
-	harness_use(target_plugin(), 1);
-	Suite *suite = suite_create("xapian");
 	TCase *cases = tcase_create("xapian");
-	suite_add_tcase(suite, cases);
-	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_a_second_writer_is_told_who_has_it);
 	tcase_add_test(cases, test_indexes_of_another_layout);
 	tcase_add_test(cases, test_a_manifest_that_is_not_right);
@@ -499,10 +336,5 @@ int main(int count, char **arguments)
 	tcase_add_test(cases, test_rows_of_a_chunk_that_was_cut);
 	tcase_add_test(cases, test_abandoned_while_segments_fill);
 	tcase_add_test(cases, test_a_full_disk_is_waited_out);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	harness_remove(run_folder);
-	return failed != 0;
+	return particular_main(count, arguments, "xapian", cases);
 }
