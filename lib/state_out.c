@@ -48,7 +48,8 @@ static bool take_text(const struct state_field *field, struct buffer *strings,
 	if (memchr(field->json, '\\', field->json_length) != NULL ||
 	    memchr(field->json + 1, '"', field->json_length - 1) !=
 		    field->json + field->json_length - 1) {
-		if (!json_string_decode(field->json, field->json_length, strings))
+		if (!json_string_decode(field->json, field->json_length, strings) ||
+		    strings->data == NULL)
 			return false;
 		value->text = strings->data + begin;
 		value->text_length = strings->length - begin;

@@ -354,7 +354,9 @@ static weir_status sort_by_text(struct order *order, const struct order_level *l
 				struct order_item *items, size_t count, struct weir_error *error)
 {
 	struct text_item *texts = malloc((count + 1) * sizeof(*texts));
-	weir_status status = texts != NULL ? WEIR_OK : error_no_memory(error);
+	weir_status status = WEIR_OK;
+	if (texts == NULL)
+		return error_no_memory(error);
 	order->texts.length = 0;
 	for (size_t i = 0; i < count && status == WEIR_OK; i++) {
 		texts[i].item = items[i];
