@@ -13,7 +13,8 @@
 #include "moment.h"
 #include "positions.h"
 
-enum { LOOK_DEADLINE = 1000000 }; /* microseconds */
+/* Microseconds. */
+enum { LOOK_DEADLINE = 1000000, LEFT_AFTER = 3000000 };
 
 bool index_note(struct index *index, struct reason *reason, const char *text)
 {
@@ -110,6 +111,7 @@ void index_destroy(struct index *index)
 		served_destroy(each);
 	}
 	served_destroy(index->coming);
+	positions_finish(&index->found);
 	served_destroy(index->current);
 	catalog_destroy(index->catalog);
 	pthread_mutex_destroy(&index->lock);
@@ -139,6 +141,7 @@ static void read_catalog(struct index *index)
 	index_note(index, &index->unreadable, "");
 	served_destroy(index->coming); /* nobody but this thread ever read from it */
 	index->coming = coming;
+	index->found_at = 0;
 	if (coming != NULL)
 		log_info("index", "state=coming index=%s", LOG_TEXT(coming->name));
 }
@@ -171,26 +174,61 @@ static weir_status positions_of_coming(struct index *index, struct positions *po
 	return status;
 }
 
-/* WEIR_OK: the index that comes holds everything that the current one does. It alone is written to
- * once it is named in the catalog, so this stays true. */
+static bool is_live(const struct index *index)
+{
+	const struct catalog_index *live = index->catalog->live;
+	return live != NULL && index->coming->choice->index != NULL &&
+	       catalog_index_equal(live, index->coming->choice->index);
+}
+
+/* Whether the current index is one that nobody writes to any more: weir rebuild saw that; or the
+ * one that comes, which stood still when it was named, is written to, and an indexer leaves one
+ * before it writes to the other; or there is nothing to write. */
+static bool is_left(const struct index *index, const struct positions *coming)
+{
+	const struct schema *schema = index->coming->choice->schema;
+	return is_live(index) || positions_behind(&index->found, coming, schema) != NULL ||
+	       moment_monotonic() - index->found_at > LEFT_AFTER;
+}
+
+static weir_status find_coming(struct index *index, struct positions *coming,
+			       struct weir_error *error)
+{
+	weir_status status = WEIR_OK;
+	if (index->found_at == 0) {
+		status = positions_of_coming(index, &index->found, error);
+		index->found_at = status == WEIR_OK ? moment_monotonic() : 0;
+	}
+	return status == WEIR_OK ? positions_of_coming(index, coming, error) : status;
+}
+
+/* WEIR_OK: the index that comes holds everything that the current one does, and goes on doing so.
+ * Whether the current one was left is asked before how far it is, so that this is final. */
 static weir_status is_as_far(struct index *index, struct weir_error *error)
 {
 	WEIR_CLEANUP(positions_finish)
 	struct positions now = POSITIONS_INIT, coming = POSITIONS_INIT;
+	weir_status held = find_coming(index, &coming, error);
+	bool left = held == WEIR_OK && is_left(index, &coming);
 	reader_follow(&index->watcher);
 	reader_renew(&index->watcher);
+	struct weir_error reason;
 	weir_status status = reader_try(&index->watcher, moment_monotonic() + LOOK_DEADLINE,
-					work_positions, &now, error);
+					work_positions, &now, &reason);
 	if (status == WEIR_FATAL)
 		return WEIR_OK; /* nothing can be read from it, so nobody can see less */
-	if (status == WEIR_OK)
-		status = positions_of_coming(index, &coming, error);
-	if (status != WEIR_OK)
+	if (held != WEIR_OK)
+		return held;
+	if (status != WEIR_OK) {
+		*error = reason;
 		return status;
+	}
 	const struct positions_entry *behind =
 		positions_behind(&coming, &now, index->coming->choice->schema);
 	if (behind == NULL)
-		return WEIR_OK;
+		return left ? WEIR_OK
+			    : err_set(error, WEIR_RETRY,
+				      "the indexer may still be writing to the current index");
 	const struct positions_entry *at =
 		positions_find(&coming, behind->cluster, behind->topic, behind->partition);
 	return err_set(error, WEIR_RETRY,

@@ -5,6 +5,7 @@
 
 #include "index.h"
 #include "log.h"
+#include "positions.h"
 #include "served.h"
 
 /* What was logged last, so that a lasting failure is one line. */
@@ -24,6 +25,8 @@ struct index {
 	/* Of the thread that looks. */
 	struct catalog *catalog;
 	struct served *coming;	/* opened beside, until it is as far; NULL: none */
+	struct positions found; /* where coming was when it was looked at first ... */
+	int64_t found_at;	/* ... and when; 0: not yet */
 	struct served *retired; /* a list: some reader is still there */
 	struct reason trouble, unreadable;
 	struct reader watcher;

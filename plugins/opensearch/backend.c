@@ -9,8 +9,8 @@
  * request). A commit refreshes the index and then writes the head (instance.h) with the positions.
  *              Nothing else refreshes (refresh_interval: -1), so a reader sees whole commits, but
  * for those of other indexers that happened meanwhile. Snapshots of an index with more than one
- * shard are not of one moment: after restoring one, replay the log. reading    A session is a point
- * in time, taken after the head was read.
+ * shard are not of one moment: after restoring one, replay the log.
+ *   reading    Sessions share a point in time, taken after the head was read (instance.h).
  *
  * Elasticsearch 8 is not claimed and was not tried. By its documentation it differs in: points in
  * time (POST /<index>/_pit, DELETE /_pit with {"id"}, and an id that may change with every answer);
@@ -143,6 +143,7 @@ static void instance_close(weir_instance *instance)
 	free(instance->index.name);
 	fields_finish(&instance->fields);
 	cluster_finish(&instance->cluster);
+	pthread_mutex_destroy(&instance->points);
 	free(instance);
 }
 
@@ -210,6 +211,7 @@ static weir_status instance_open(const struct weir_parameter_value *const *value
 	if (instance == NULL)
 		return error_no_memory(error);
 	instance->host = host;
+	pthread_mutex_init(&instance->points, NULL);
 	name_make(instance->preference);
 	weir_status status = take_cluster(&instance->cluster, values, error);
 	if (status == WEIR_OK)

@@ -2,9 +2,13 @@
  * instance.h - an open index, and the operations of its two sides.
  *
  * Concurrency: sessions run beside each other and beside the instance. Each has a connection and
- * texts of its own; of the instance they share what index_open left, which does not change. */
+ * texts of its own; of the instance they share what index_open left, which does not change, and
+ * the newest point in time, under `points`. */
 #ifndef INSTANCE_H
 #define INSTANCE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "fields.h"
 #include "http.h"
@@ -36,6 +40,9 @@ struct weir_instance {
 	char preference[NAME_SIZE]; /* the same copy of the shards for all of this instance's reads
 				     */
 	struct connection *connection;
+	pthread_mutex_t points; /* guards what is below, and who holds a point */
+	struct point *newest;	/* NULL: none */
+	uint64_t point_count;	/* ever opened */
 	/* Of a writer. */
 	struct document_writer documents;
 	struct text body;
@@ -97,15 +104,32 @@ weir_status writer_expire(weir_instance *instance, int64_t before, uint64_t *rem
 weir_status writer_stats(weir_instance *instance, weir_on_stat on_stat, void *context,
 			 struct weir_error *error);
 
+/* point.c: a point in time, which sessions share: two that were taken behind one head may differ,
+ * because a commit is visible a little before its head is, and then an answer could have less than
+ * an earlier one of another session had. */
+#define POINT_KEPT "5m" /* so long the cluster keeps one that nobody asks for */
+struct point {
+	char *pit;
+	struct head head;     /* as it was before the point was opened */
+	uint64_t generation;  /* no two points have the same */
+	unsigned holders;     /* sessions, and the instance for the newest */
+	_Atomic int64_t used; /* seconds, of the machine's uptime */
+	_Atomic bool is_lost; /* the cluster does not know it any more */
+};
+/* Moves the session to the newest point, which is opened when none was behind this head. Takes the
+ * head over when it does that. */
+weir_status point_take(weir_session *session, struct head *head, struct weir_error *error);
+void point_leave(weir_session *session);
+bool point_is_lost(const struct point *point); /* also one that is NULL */
+void point_used(struct point *point);
+
 /* session.c */
 struct weir_session {
 	weir_instance *instance;
 	const struct weir_host *host;
 	struct connection *connection;
-	char *pit;	  /* the point in time that is read; NULL: none, or it was lost */
-	int64_t pit_used; /* seconds, of the machine's uptime */
+	struct point *point; /* what is read; NULL: not yet */
 	char life[LIFE_LIMIT];
-	struct head head; /* as it was just before the point in time */
 	struct text body; /* scratch, as are the two below */
 	struct text id, state;
 };

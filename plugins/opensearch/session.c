@@ -1,70 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * session.c - a reader's point in time. */
+ * session.c - a reader. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "error.h"
 #include "instance.h"
-
-/* The cluster forgets a point in time that nobody asks for so long; we a little sooner. */
-#define KEPT_TEXT "5m"
-#define KEPT_SECONDS 270
-
-static int64_t uptime(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec;
-}
-
-/* Deletes it, so that the cluster need not keep what only it still sees. Nothing depends on that:
- * the cluster forgets it by itself. */
-static void close_point(struct weir_session *session, char *pit)
-{
-	struct answer answer;
-	struct weir_error ignored;
-	if (pit == NULL)
-		return;
-	text_clear(&session->body);
-	text_add(&session->body, "{\"pit_id\":[");
-	text_quote(&session->body, pit, strlen(pit));
-	text_add(&session->body, "]}");
-	if (connection_call(session->connection, "DELETE", "/_search/point_in_time", &session->body,
-			    &answer, &ignored) == WEIR_OK)
-		answer_finish(&answer);
-	free(pit);
-}
-
-static weir_status open_point(struct weir_session *session, char **pit, struct weir_error *error)
-{
-	const struct weir_instance *instance = session->instance;
-	struct answer answer;
-	char path[1200];
-	snprintf(path, sizeof(path),
-		 "%.900s/_search/point_in_time?keep_alive=" KEPT_TEXT
-		 "&allow_partial_pit_creation=false&preference=%s",
-		 instance->index.path.data, instance->preference);
-	weir_status status =
-		connection_ask(session->connection, "POST", path, NULL, &answer, error);
-	if (status != WEIR_OK)
-		return status;
-	const char *id = json_string_value(json_object_get(answer.json, "pit_id"));
-	char *copy = strdup(id != NULL ? id : "");
-	answer_finish(&answer);
-	if (copy == NULL || copy[0] == '\0') {
-		free(copy);
-		return error_no_memory(error);
-	}
-	*pit = copy;
-	session->pit_used = uptime();
-	return WEIR_OK;
-}
-
-static bool is_lost(const struct weir_session *session)
-{
-	return session->pit == NULL || uptime() - session->pit_used > KEPT_SECONDS;
-}
 
 /* The index may have been deleted and made again. */
 static weir_status read_head(struct weir_session *session, struct head *head,
@@ -91,38 +31,21 @@ static weir_status read_head(struct weir_session *session, struct head *head,
 weir_status session_refresh(weir_session *session, uint64_t *generation, struct weir_error *error)
 {
 	struct head head = {0};
-	char *pit = NULL;
 	weir_status status = read_head(session, &head, error);
-	if (status != WEIR_OK)
-		return status;
-	if (!is_lost(session) && head.generation == session->head.generation) {
-		head_finish(&head);
-		*generation = session->head.generation;
-		return WEIR_OK;
-	}
-	status = open_point(session, &pit, error);
-	if (status != WEIR_OK) {
-		head_finish(&head);
-		return status;
-	}
-	close_point(session, session->pit);
-	head_finish(&session->head);
-	session->pit = pit;
-	session->head = head;
-	*generation = head.generation;
-	return WEIR_OK;
+	if (status == WEIR_OK)
+		status = point_take(session, &head, error);
+	head_finish(&head);
+	if (status == WEIR_OK)
+		*generation = session->point->generation;
+	return status;
 }
 
 void session_close(weir_session *session)
 {
 	if (session == NULL)
 		return;
-	if (!is_lost(session))
-		close_point(session, session->pit);
-	else
-		free(session->pit);
+	point_leave(session);
 	connection_destroy(session->connection);
-	head_finish(&session->head);
 	text_finish(&session->body);
 	text_finish(&session->id);
 	text_finish(&session->state);
@@ -154,12 +77,12 @@ weir_status session_open(weir_instance *instance, const struct weir_host *host, 
 weir_status session_positions(weir_session *session, weir_on_position on_position, void *context,
 			      struct weir_error *error)
 {
-	return head_each_position(&session->head, on_position, context, error);
+	return head_each_position(&session->point->head, on_position, context, error);
 }
 
 static bool write_request(struct weir_session *session, json_t *request)
 {
-	json_t *pit = json_pack("{s:s, s:s}", "id", session->pit, "keep_alive", KEPT_TEXT);
+	json_t *pit = json_pack("{s:s, s:s}", "id", session->point->pit, "keep_alive", POINT_KEPT);
 	bool good = json_object_set_new(request, "pit", pit) == 0;
 	char *line = good ? json_dumps(request, JSON_COMPACT) : NULL;
 	json_decref(request);
@@ -168,12 +91,6 @@ static bool write_request(struct weir_session *session, json_t *request)
 		text_add(&session->body, line);
 	free(line);
 	return line != NULL;
-}
-
-static void lose_point(struct weir_session *session)
-{
-	free(session->pit);
-	session->pit = NULL;
 }
 
 static weir_status check_whole(const struct answer *answer, struct weir_error *error)
@@ -205,7 +122,7 @@ weir_status session_ask(weir_session *session, json_t *request, struct answer *a
 				   ? "/_search?allow_partial_search_results=false&search_type="
 				     "dfs_query_then_fetch"
 				   : "/_search?allow_partial_search_results=false";
-	if (session->pit == NULL) {
+	if (point_is_lost(session->point)) {
 		json_decref(request);
 		return error_set(error, WEIR_RETRY,
 				 "opensearch: the point in time was lost; refresh the session");
@@ -216,7 +133,7 @@ weir_status session_ask(weir_session *session, json_t *request, struct answer *a
 		connection_call(session->connection, "POST", path, &session->body, answer, error);
 	if (status != WEIR_OK)
 		return status;
-	session->pit_used = uptime();
+	point_used(session->point);
 	if (answer->too_large)
 		return WEIR_OK;
 	if (!answer_is_good(answer) && too_many_clauses(answer)) {
@@ -228,7 +145,7 @@ weir_status session_ask(weir_session *session, json_t *request, struct answer *a
 	} else if (!answer_is_good(answer)) {
 		/* Also after a restart of the node: its points in time are gone. */
 		if (answer->status >= 404)
-			lose_point(session);
+			atomic_store(&session->point->is_lost, true);
 		status = answer_failed(answer, path, error);
 	} else {
 		status = check_whole(answer, error);

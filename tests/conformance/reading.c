@@ -336,6 +336,42 @@ START_TEST(test_generations)
 }
 END_TEST
 
+static int ignore_stat(void *context, const char *name, double value)
+{
+	(void)context;
+	(void)name;
+	(void)value;
+	return 0;
+}
+
+/* Of two sessions that have seen the same commit none has less than the other, also where an engine
+ * shows what was applied a little before it is committed (and here, because it counts). */
+START_TEST(test_sessions_agree)
+{
+	weir_instance *writer = open_writer();
+	PUT(writer, .id = "a", .title = "red");
+	commit_at(writer, "created", 0, 1);
+	weir_instance *reader = open_reader();
+	weir_session *early = open_session(reader);
+	refresh(early);
+	PUT(writer, .id = "b", .title = "red");
+	MUST(backend->stats(writer, ignore_stat, NULL, &error));
+	weir_session *late = open_session(reader);
+	ck_assert_uint_eq(refresh(late), refresh(early));
+	char seen[64];
+	snprintf(seen, sizeof(seen), "%s", matches(late, term(ANY, "red")));
+	ck_assert_str_eq(matches(early, term(ANY, "red")), seen);
+	commit_at(writer, "created", 0, 2);
+	ck_assert_uint_eq(refresh(late), refresh(early));
+	ck_assert_str_eq(matches(early, term(ANY, "red")), "a b");
+	backend->session_close(early);
+	ck_assert_str_eq(matches(late, term(ANY, "red")), "a b");
+	backend->session_close(late);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
 START_TEST(test_get_of_odd_ids)
 {
 	const char *ids[] = {"a b", "A", "\xC3\xA4", "a/b?c=d&e", "\"quoted\"", "a'b", "100%", "*"};
@@ -453,6 +489,7 @@ void add_reading_cases(void)
 	suite_add(test_one_generation_for_every_operation, WEIR_CAN_SEARCH);
 	suite_add(test_sessions_see_their_own, WEIR_CAN_SEARCH);
 	suite_add(test_generations, WEIR_CAN_SEARCH);
+	suite_add(test_sessions_agree, WEIR_CAN_SEARCH);
 	suite_add(test_search_while_commits_happen, WEIR_CAN_SEARCH);
 	suite_area("get", NULL, NULL);
 	suite_add(test_get, WEIR_CAN_SEARCH);

@@ -43,13 +43,6 @@ def stop_points():
     return re.findall(r'^\t"([a-z.]+)",$', text, re.MULTILINE)
 
 
-def is_stopped(process):
-    """Whether it stands at its stop point."""
-    with contextlib.suppress(FileNotFoundError):
-        return pathlib.Path(f"/proc/{process.child.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
-    return False
-
-
 class Torture:
     def __init__(self, folder, seed, plugin, kafka=None, settings=None, environment=None, programs=None):
         self.folder, self.seed = pathlib.Path(folder), seed
@@ -103,7 +96,7 @@ class Torture:
         point = self.armed.get(process.name)
         if process is not self.kafka and not process.running():
             raise AssertionError(f"{process.name} ended by itself, status {process.child.returncode}:\n{process.log()[-3000:]}")
-        if point and is_stopped(process):
+        if point and process.is_stopped():
             self.points[point[0]] += 1
             kind = "point"
         process.kill()
@@ -123,7 +116,7 @@ class Torture:
 
     def standing(self):
         """Those that stand at their point and that others wait for."""
-        return [daemon for daemon in (self.system.eventd, self.system.indexer) if self.armed[daemon.name] and is_stopped(daemon)]
+        return [daemon for daemon in (self.system.eventd, self.system.indexer) if self.armed[daemon.name] and daemon.is_stopped()]
 
     def choose(self):
         """Who is killed next, and when: one that is on its way to its point mostly gets there. One that stands
@@ -137,7 +130,7 @@ class Torture:
             self.failed.wait(moment)
             return victim
         until = self.started[name] + PATIENCE
-        while victim.running() and not is_stopped(victim) and time.monotonic() < until:
+        while victim.running() and not victim.is_stopped() and time.monotonic() < until:
             others = self.standing()
             if others or self.failed.is_set():
                 return self.rng.choice(others or [victim])
@@ -162,7 +155,7 @@ class Torture:
         """An index that is entered in the catalog for the first time."""
         for point in FIRST_START:
             self.start(self.system.indexer, (point, 1))
-            processes.wait_for(lambda: is_stopped(self.system.indexer), point)
+            processes.wait_for(self.system.indexer.is_stopped, point)
             self.kill(self.system.indexer, "point")
         for daemon in self.daemons:
             self.start(daemon)
@@ -184,7 +177,7 @@ class Torture:
             daemon = next(d for d in self.daemons if name.startswith(d.name))
             self.kill(daemon, "moment")
             self.start(daemon, (name, 1))
-            processes.wait_for(lambda: is_stopped(daemon) or self.failed.is_set(), f"{daemon.name} to come to {name}")
+            processes.wait_for(lambda: daemon.is_stopped() or self.failed.is_set(), f"{daemon.name} to come to {name}")
             self.kill(daemon, "moment")
             self.start(daemon)
             self.raise_failures()

@@ -106,6 +106,12 @@ class Process:
     def running(self):
         return self.child is not None and self.child.poll() is None
 
+    def is_stopped(self):
+        """Whether it stands at its stop point."""
+        with contextlib.suppress(FileNotFoundError):
+            return pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+        return False
+
     def kill(self):
         """SIGKILL, as a crash."""
         if self.running():

@@ -68,7 +68,7 @@ def kill_at(process, point, act=None):
     process.start()
     if act:
         act()
-    wait_for(lambda: torture.is_stopped(process), f"{process.name} to come to {point}")
+    wait_for(lambda: process.is_stopped(), f"{process.name} to come to {point}")
     process.kill()
     process.env = None
 

@@ -3,7 +3,9 @@
 older state, nothing is lost."""
 import contextlib
 import json
+import os
 import shutil
+import signal
 
 import pytest
 import requests
@@ -112,6 +114,30 @@ def test_searches_stay_until_the_other_is_as_far(system):
     wait_for(gone_over, "searchd to go over")
     assert set(totals) == {50}
     assert system.total() == 50
+
+
+def test_searches_stay_until_the_other_index_is_left(system):
+    """An indexer that has not gone over yet may go on writing to the index before, and somebody may see that."""
+    system.searchd.wait_ready()
+    for number in range(20):
+        assert system.post(event(number)).status_code == 201
+    system.wait_total(20)
+    path = system.folder / "index.2"
+    build_beside(system, path, PLAIN)
+    assert system.indexer.stop() == 0
+    system.indexer.env = {"WEIR_STOP_AT": "indexer.switch.before"}
+    system.indexer.start()
+    system.indexer.wait_ready()
+    write_catalog(system, writer=entry(system, path, PLAIN))
+    wait_for(system.indexer.is_stopped, "the indexer to see the catalog")
+    wait_for(lambda: "state=waiting index=" in system.searchd.log() or "state=switched" in system.searchd.log(),
+             "searchd to see the catalog")
+    assert "reason=\"the indexer may still be writing to the current index\"" in system.searchd.log()
+    assert "state=switched" not in system.searchd.log()
+    assert system.post(event(20)).status_code == 201
+    os.kill(system.indexer.child.pid, signal.SIGCONT)
+    wait_for(lambda: index_of(system.searchd).endswith("index.2"), "searchd to go over")
+    assert system.total() == 21
 
 
 def test_an_index_that_somebody_else_writes_is_waited_for(system):
