@@ -24,6 +24,7 @@
 #include "error.h"
 #include "file.h"
 #include "log.h"
+#include "pairs.h"
 
 enum {
 	THREADS = 2,
@@ -48,6 +49,7 @@ struct lane {
 
 struct keeper {
 	char *folder;
+	const struct rows *rows;
 	struct lane lanes[THREADS];
 	int started;
 	pthread_mutex_t lock;
@@ -133,12 +135,33 @@ static weir_status sync_file(const struct keeper *keeper, const char *name,
 	return status;
 }
 
-static weir_status seal(const struct keeper *keeper, const struct keeper_task *task,
+/* With a log of its own: what the writer removes would be closed under it. */
+static weir_status make_pairs(const struct keeper *keeper, uint32_t number, uint32_t first_chunk,
+			      uint32_t last_chunk, char *const *inputs, size_t count,
+			      struct weir_error *error)
+{
+	struct pairs_source source = {.rows = keeper->rows};
+	char *path = segment_path(keeper, number);
+	weir_status status = path == NULL ? error_no_memory(error)
+					  : log_open(keeper->folder, false, &source.log, error);
+	if (status == WEIR_OK)
+		status = pairs_make(&source, path, first_chunk, last_chunk, inputs, count, error);
+	log_close(source.log);
+	free(path);
+	return status;
+}
+
+static weir_status seal(const struct keeper *keeper, struct keeper_task *task,
 			struct weir_error *error)
 {
 	weir_status status = WEIR_OK;
-	for (size_t i = 0; i < task->segment_count && status == WEIR_OK; i++)
+	for (size_t i = 0; i < task->segment_count && status == WEIR_OK; i++) {
+		/* Sealing makes room, and this needs some: it can be done without, until it is
+		 * merged. */
+		task->without_pairs += make_pairs(keeper, task->segments[i], task->first_chunks[i],
+						  task->first_chunks[i], NULL, 0, error) != WEIR_OK;
 		status = sync_segment(keeper, task->segments[i], error);
+	}
 	if (status == WEIR_OK)
 		status = sync_file(keeper, "rows", error);
 	if (status == WEIR_OK)
@@ -175,6 +198,9 @@ static weir_status merge_into(const struct keeper *keeper, const struct keeper_t
 	weir_status status = check_room(keeper, inputs, task->segment_count, error);
 	if (status == WEIR_OK)
 		status = compact((const char *const *)inputs, task->segment_count, output, error);
+	if (status == WEIR_OK)
+		status = make_pairs(keeper, task->output, task->first_chunks[0], task->last_chunk,
+				    inputs, task->segment_count, error);
 	if (status == WEIR_OK)
 		status = sync_segment(keeper, task->output, error);
 	if (status == WEIR_OK)
@@ -276,7 +302,8 @@ static int start_threads(struct keeper *keeper)
 	return failure;
 }
 
-weir_status keeper_create(const char *folder, struct keeper **out, struct weir_error *error)
+weir_status keeper_create(const char *folder, const struct rows *rows, struct keeper **out,
+			  struct weir_error *error)
 {
 	pthread_condattr_t monotonic;
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
@@ -287,6 +314,7 @@ weir_status keeper_create(const char *folder, struct keeper **out, struct weir_e
 		return error_no_memory(error);
 	}
 	keeper->folder = copy;
+	keeper->rows = rows;
 	pthread_mutex_init(&keeper->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rows.h"
 #include "weir/backend.h"
 
 #ifdef __cplusplus
@@ -20,7 +21,7 @@ extern "C" {
 #define KEEPER_TASK_SEGMENTS 64
 
 enum keeper_kind {
-	KEEPER_SEAL,  /* syncs the segments, and the files beside them */
+	KEEPER_SEAL,  /* syncs the segments, of a chunk each, and the files beside them */
 	KEEPER_MERGE, /* writes and syncs the segment output, of the others */
 };
 
@@ -28,19 +29,23 @@ struct keeper_task {
 	enum keeper_kind kind;
 	bool is_large; /* MERGE: not to be in the way of smaller ones */
 	uint32_t segments[KEEPER_TASK_SEGMENTS];
+	uint32_t first_chunks[KEEPER_TASK_SEGMENTS];
 	size_t segment_count;
+	uint32_t last_chunk; /* MERGE: of the last segment */
 	uint32_t output;
 	/* SEAL: files of the log, from and to; rows and names are synced with them. */
 	uint32_t log_first, log_last;
 	/* When it is done. */
+	size_t without_pairs; /* SEAL: segments that could not get theirs */
 	weir_status status;
 	struct weir_error error;
 };
 
 struct keeper;
 
-/* Starts the threads, at a lower priority than the caller's. */
-weir_status keeper_create(const char *folder, struct keeper **keeper, struct weir_error *error);
+/* Starts the threads, at a lower priority than the caller's. rows: borrowed. */
+weir_status keeper_create(const char *folder, const struct rows *rows, struct keeper **keeper,
+			  struct weir_error *error);
 /* Forgets what was not begun and waits for what was: at most one merge for each thread. Takes
  * NULL. */
 void keeper_destroy(struct keeper *keeper);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * leaves.c - the parts of a query that read: lists of postings, columns, and words in records. */
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,6 +263,37 @@ static weir_status make_phrase(const struct match_task *task, const struct node 
 	return phrase_init(phrase, words, node->term_count, node->distance)
 		       ? WEIR_OK
 		       : error_no_memory(task->error);
+}
+
+/* Of a segment that is not sealed they may be unfinished. */
+static struct pairs *pairs_of_segment(struct match *match)
+{
+	struct open_segment *open = match->segment;
+	char path[PATH_MAX];
+	if (open->has_asked || open->segment.state != SEGMENT_SEALED)
+		return open->pairs;
+	snprintf(path, sizeof(path), "%s/s.%06u", match->reader->path,
+		 (unsigned)open->segment.number);
+	open->pairs = pairs_open(path);
+	open->has_asked = true;
+	return open->pairs;
+}
+
+bool leaf_promising(struct match_task *task, const struct node *node, uint64_t *bits)
+{
+	const struct plan *plan = task->side->plan;
+	struct pairs *pairs = node->distance == 0 ? pairs_of_segment(task->match) : NULL;
+	uint32_t chunk = task->match->base / CHUNK_DOCIDS;
+	uint64_t left = 0;
+	bool is_known = pairs != NULL;
+	for (size_t i = 0; i < node->term_count && is_known && bits_any(bits); i++) {
+		const struct query_term *term = &plan->terms[node->first_term + i];
+		uint64_t word = pairs_of_word(plan->text.data + term->offset + TERM_PREFIX_LENGTH,
+					      term->length - TERM_PREFIX_LENGTH);
+		is_known = i == 0 || pairs_keep(pairs, chunk, pairs_join(left, word), bits);
+		left = word;
+	}
+	return is_known;
 }
 
 static bool stands(const struct node *node, const struct record *record,

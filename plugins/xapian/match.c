@@ -323,6 +323,8 @@ static uint64_t expect(struct match *match, struct match_side *side, int number)
 
 static weir_status evaluate(struct match_task *task, int number, const uint64_t *within,
 			    uint64_t *out, float *scores);
+static weir_status evaluate_and(struct match_task *task, const struct node *node,
+				const uint64_t *within, uint64_t *out, float *scores);
 
 /* What fails later leaves its scores behind, so in an OR it needs scores of its own. */
 static weir_status evaluate_apart(struct match_task *task, int number, const uint64_t *within,
@@ -381,6 +383,23 @@ static weir_status evaluate_not(struct match_task *task, const struct node *node
 	return status == WEIR_OK ? take_away(task, node, out) : status;
 }
 
+/* The words of a phrase, wherever they stand; but what is known not to have it is left out. */
+static weir_status evaluate_words(struct match_task *task, const struct node *node,
+				  const uint64_t *within, uint64_t *out, float *scores)
+{
+	bits_t promising;
+	if (within != NULL)
+		memcpy(promising, within, sizeof(promising));
+	else
+		memset(promising, 0xFF, sizeof(promising));
+	if (!leaf_promising(task, node, promising))
+		return evaluate_and(task, node, within, out, scores);
+	if (bits_any(promising))
+		return evaluate_and(task, node, promising, out, scores);
+	memset(out, 0, sizeof(promising));
+	return WEIR_OK;
+}
+
 /* The children of an AND, or the words of a phrase. */
 static weir_status evaluate_and(struct match_task *task, const struct node *node,
 				const uint64_t *within, uint64_t *out, float *scores)
@@ -398,7 +417,7 @@ static weir_status evaluate_and(struct match_task *task, const struct node *node
 			continue;
 		}
 		/* Where a phrase stands is dear to ask, so that comes last. */
-		status = part->kind == NODE_PHRASE ? evaluate_and(task, part, among, bits, scores)
+		status = part->kind == NODE_PHRASE ? evaluate_words(task, part, among, bits, scores)
 						   : evaluate(task, child, among, bits, scores);
 		if (status == WEIR_OK)
 			memcpy(out, bits, sizeof(bits));
@@ -427,7 +446,7 @@ static weir_status evaluate(struct match_task *task, int number, const uint64_t 
 	case NODE_NOT:
 		return evaluate_not(task, node, within, out);
 	case NODE_PHRASE:
-		status = evaluate_and(task, node, within, out, scores);
+		status = evaluate_words(task, node, within, out, scores);
 		return status == WEIR_OK && !task->is_hopeful ? leaf_phrase(task, node, out)
 							      : status;
 	default:

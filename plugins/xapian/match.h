@@ -12,6 +12,7 @@
 
 #include "bytes.h"
 #include "cache.h"
+#include "pairs.h"
 #include "postings.h"
 #include "query.h"
 #include "reader.h"
@@ -25,7 +26,9 @@
 struct open_segment {
 	struct segment segment;
 	struct segment_reader *reader;
-	bool is_final; /* was filled when it was read last: it does not change any more */
+	bool is_final;	     /* was filled when it was read last: it does not change any more */
+	struct pairs *pairs; /* NULL: nobody asked yet, or there are none */
+	bool has_asked;	     /* for pairs */
 };
 
 /* A plan under way. */
@@ -159,6 +162,8 @@ struct match_task {
 weir_status leaf_evaluate(struct match_task *task, const struct node *node,
 			  struct match_node *state, const uint64_t *within, uint64_t *out,
 			  float *scores);
+/* Leaves of bits those where the words of a PHRASE may stand. False: it cannot be told. */
+bool leaf_promising(struct match_task *task, const struct node *node, uint64_t *bits);
 /* Takes away where the words do not stand as the PHRASE wants them. */
 weir_status leaf_phrase(struct match_task *task, const struct node *node, uint64_t *bits);
 /* How a document scores in which a node's words stand so often, of so many words in all. */

@@ -61,8 +61,10 @@ static void close_segments(struct open_segment *segments, size_t count,
 			   const struct open_segment *others, size_t other_count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!has_segment(others, other_count, segments[i].segment.number))
+		if (!has_segment(others, other_count, segments[i].segment.number)) {
 			segment_reader_close(segments[i].reader);
+			pairs_close(segments[i].pairs);
+		}
 	free(segments);
 }
 
@@ -71,12 +73,15 @@ static weir_status open_segment(weir_session *session, const struct segment *seg
 				struct open_segment *out, struct weir_error *error)
 {
 	char path[PATH_MAX];
-	*out = (struct open_segment){*segment, NULL, segment->state != SEGMENT_FRESH};
+	*out = (struct open_segment){.segment = *segment,
+				     .is_final = segment->state != SEGMENT_FRESH};
 	for (size_t i = 0; i < session->segment_count; i++) {
 		const struct open_segment *open = &session->segments[i];
 		if (open->segment.number != segment->number)
 			continue;
 		out->reader = open->reader;
+		out->pairs = open->pairs;
+		out->has_asked = open->has_asked;
 		return open->is_final ? WEIR_OK : segment_reader_reopen(open->reader, error);
 	}
 	snprintf(path, sizeof(path), "%s/s.%06u", session->reader->path, (unsigned)segment->number);

@@ -25,7 +25,7 @@ weir_status upkeep_create(struct store *store, struct weir_error *error)
 	struct upkeep *upkeep = calloc(1, sizeof(*upkeep));
 	if (upkeep == NULL)
 		return error_no_memory(error);
-	weir_status status = keeper_create(store->path, &upkeep->keeper, error);
+	weir_status status = keeper_create(store->path, &store->rows, &upkeep->keeper, error);
 	if (status != WEIR_OK) {
 		free(upkeep);
 		return status;
@@ -150,11 +150,14 @@ static weir_status start_seal(struct store *store, struct weir_error *error)
 	struct keeper_task task = {.kind = KEEPER_SEAL};
 	if (sealing->is_under_way)
 		return WEIR_OK;
-	for (size_t i = 0; i < store->segment_count; i++)
-		if (store->segments[i]->segment.state == SEGMENT_FILLED &&
-		    store->segments[i]->pending_count == 0 &&
-		    task.segment_count < KEEPER_TASK_SEGMENTS)
-			task.segments[task.segment_count++] = store->segments[i]->segment.number;
+	for (size_t i = 0; i < store->segment_count; i++) {
+		const struct segment *segment = &store->segments[i]->segment;
+		if (segment->state != SEGMENT_FILLED || store->segments[i]->pending_count > 0 ||
+		    task.segment_count == KEEPER_TASK_SEGMENTS)
+			continue;
+		task.first_chunks[task.segment_count] = segment->first_chunk;
+		task.segments[task.segment_count++] = segment->number;
+	}
 	bool good = list_empty(store, sealing);
 	bool wanted = task.segment_count + sealing->segment_count + sealing->log_count > 0;
 	if (!good || !wanted) {
@@ -203,6 +206,7 @@ static void end_seal(struct store *store, const struct keeper_task *task)
 {
 	struct upkeep *upkeep = store->upkeep;
 	struct sealing *sealing = &upkeep->sealing;
+	upkeep->failures += task->without_pairs;
 	if (task->status != WEIR_OK) {
 		upkeep->failures++;
 		move_chunks(store, CHUNK_SYNCING, CHUNK_CLEARED);
@@ -262,7 +266,9 @@ static weir_status submit_merge(struct store *store, struct merging *merging, si
 	uint32_t chunks = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct segment *segment = &store->segments[first + i]->segment;
+		task.first_chunks[task.segment_count] = segment->first_chunk;
 		task.segments[task.segment_count++] = segment->number;
+		task.last_chunk = segment->last_chunk;
 		merging->segments[i] = segment->number;
 		chunks += segment_chunks(segment);
 	}

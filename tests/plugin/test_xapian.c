@@ -318,6 +318,85 @@ START_TEST(test_abandoned_while_segments_fill)
 }
 END_TEST
 
+/* Each document has two texts of these words in some order. */
+static void put_orders(weir_instance *writer, int count)
+{
+	static struct item items[BATCH];
+	static char ids[BATCH][16], texts[BATCH][2][128];
+	uint32_t kinds[BATCH], state = 1;
+	for (int at = 0; at < count; at += BATCH) {
+		int here = count - at < BATCH ? count - at : BATCH;
+		for (int i = 0; i < here; i++) {
+			snprintf(ids[i], sizeof(ids[i]), "id%05d", at + i);
+			for (int j = 0, length = 0; j < 12; j++, length *= j != 6) {
+				state = state * 1103515245U + 12345U;
+				length += snprintf(texts[i][j / 6] + length, 20, "order%u ",
+						   state >> 16 & 15);
+			}
+			items[i] = (struct item){
+				.id = ids[i], .title = texts[i][0], .body = texts[i][1]};
+		}
+		put_items(writer, items, (size_t)here, kinds);
+	}
+}
+
+static const char *segments_pairs(int segment)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "s.%06d/pairs", segment);
+	return in_index(name);
+}
+
+enum { ORDERS = 96 };
+
+static void count_orders(uint64_t *counts)
+{
+	char text[48];
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	for (int i = 0; i < ORDERS; i++) {
+		int32_t field = i % 3 == 0 ? ANY : i % 3 == 1 ? TITLE : BODY;
+		snprintf(text, sizeof(text),
+			 i % 4 == 0 ? "order%d order%d order%d" : "order%d order%d", i % 16,
+			 i * 5 % 16, i * 3 % 16);
+		counts[i] = count_matches(session,
+					  i % 8 == 7 ? near(field, text, 2) : phrase(field, text));
+	}
+	backend->session_close(session);
+	backend->close(reader);
+}
+
+/* Phrases have the same matches with tables of neighbouring words, with such that are damaged, and
+ * without; each sealed segment has them. */
+START_TEST(test_phrases_with_and_without_pairs)
+{
+	uint64_t with[ORDERS], without[ORDERS], sum = 0;
+	weir_instance *writer = open_writer();
+	put_orders(writer, 9500);
+	commit(writer);
+	for (int i = 0;
+	     i < 1000 && access(segments_pairs(1), F_OK) + access(segments_pairs(2), F_OK) < 0; i++)
+		MUST(backend->maintain(writer, 20, &error));
+	while (stat_of(writer, "background_tasks") > 0)
+		MUST(backend->maintain(writer, 20, &error));
+	ck_assert_int_eq(access(segments_pairs(1), F_OK), 0);
+	ck_assert_int_eq(access(segments_pairs(2), F_OK), 0);
+	ck_assert_int_ne(access(segments_pairs(3), F_OK), 0);
+	count_orders(with);
+	ck_assert_int_eq(truncate(segments_pairs(1), 60000), 0);
+	count_orders(without);
+	ck_assert_mem_eq(with, without, sizeof(with));
+	ck_assert_int_eq(unlink(segments_pairs(1)), 0);
+	write_file(segments_pairs(2), "pears");
+	count_orders(without);
+	ck_assert_mem_eq(with, without, sizeof(with));
+	for (int i = 0; i < ORDERS; i++)
+		sum += with[i];
+	ck_assert_uint_gt(sum, 1000);
+	backend->close(writer);
+}
+END_TEST
+
 START_TEST(test_a_full_disk_is_waited_out)
 {
 	check_full_disk("12m", 4 << 20, "make room");
@@ -335,6 +414,7 @@ int main(int count, char **arguments)
 	tcase_add_test(cases, test_abandoned_again_and_again);
 	tcase_add_test(cases, test_rows_of_a_chunk_that_was_cut);
 	tcase_add_test(cases, test_abandoned_while_segments_fill);
+	tcase_add_test(cases, test_phrases_with_and_without_pairs);
 	tcase_add_test(cases, test_a_full_disk_is_waited_out);
 	return particular_main(count, arguments, "xapian", cases);
 }
