@@ -4,7 +4,7 @@
 //! `operations` is called by the host and calls `writer` (the one writer of an index) and `session` (what a
 //! reader asks of a `snapshot`). The writer has `intake`, where documents become segments, `segments`, which knows
 //! where each lies, and `merges`. `place` is the folder and `files` what lies in it, `payload` what a commit carries
-//! beside documents, `fields` the layout, `document`, `words`, `forms`, `query`, `near`, `rank`, `prune` and `facets` what
+//! beside documents, `fields` the layout, `document`, `words`, `forms`, `query`, `near`, `sets`, `rank`, `prune` and `facets` what
 //! becomes of documents and queries.
 //! `ffi` and `view` are the boundary, `host` and `failure` what goes back over it.
 
@@ -27,6 +27,7 @@ mod query;
 mod rank;
 mod segments;
 mod session;
+mod sets;
 mod snapshot;
 mod view;
 mod words;

@@ -18,6 +18,7 @@ use crate::host::Host;
 use crate::payload::{Payload, Position};
 use crate::place::Place;
 use crate::session;
+use crate::sets::Kept;
 use crate::snapshot::{counts, Reading, Snapshot};
 use crate::view;
 use crate::writer::Writer;
@@ -31,6 +32,7 @@ struct Instance {
     writer: Option<Writer>,
     reading: Mutex<Option<Reading>>,
     numbers: Numbers,
+    kept: Kept,
 }
 
 struct Session {
@@ -94,8 +96,15 @@ pub unsafe extern "C" fn open(
         } else {
             reading = Some(Reading::open(&place, &plan)?);
         }
-        let made =
-            Instance { place, plan, host, writer, reading: Mutex::new(reading), numbers: Numbers::default() };
+        let made = Instance {
+            place,
+            plan,
+            host,
+            writer,
+            reading: Mutex::new(reading),
+            numbers: Numbers::default(),
+            kept: Kept::default(),
+        };
         unsafe { *instance = Box::into_raw(Box::new(made)).cast() };
         Ok(())
     })
@@ -339,10 +348,9 @@ pub unsafe extern "C" fn search(
         let hand_out = |record: &Record, score: f32| {
             on_hit.is_some_and(|on_hit| hand_out_hit(record, score, on_hit, context))
         };
-        let (total, is_lower_bound) =
-            session::search(&session.snapshot, &instance.plan, &session.host, search, hand_out)?;
-        let total_is_lower_bound = u32::from(is_lower_bound);
-        unsafe { *result = WeirSearchResult { total, total_is_lower_bound } };
+        let Instance { plan, kept, .. } = instance;
+        let total = session::search(&session.snapshot, plan, &session.host, kept, search, hand_out)?;
+        unsafe { *result = WeirSearchResult { total, total_is_lower_bound: 0 } };
         Ok(())
     })
 }
@@ -356,11 +364,11 @@ pub unsafe extern "C" fn facets(
 ) -> WeirStatus {
     guard(error, || {
         let (session, instance) = unsafe { session_of(session) };
-        let Instance { plan, numbers, .. } = instance;
+        let (snapshot, Instance { plan, numbers, kept, .. }) = (&session.snapshot, instance);
         let hand_out = |index: usize, value: &[u8], count: u64| unsafe {
             on_facet(context, index, value.as_ptr().cast(), value.len(), count) == 0
         };
-        facets::facets(&session.snapshot, plan, &session.host, numbers, unsafe { &*wanted }, hand_out)
+        facets::facets(snapshot, plan, &session.host, (numbers, kept), unsafe { &*wanted }, hand_out)
     })
 }
 

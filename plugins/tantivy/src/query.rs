@@ -18,7 +18,7 @@ use crate::fields::{order_of, FieldPlan, Plan};
 use crate::forms::FormsQuery;
 use crate::host::Host;
 use crate::near::NearQuery;
-use crate::prune::Leaf;
+use crate::sets::Leaf;
 
 const DEPTH_LIMIT: usize = 256;
 
@@ -26,7 +26,8 @@ type AnyQuery = Box<dyn Query>;
 
 /// A query of words: a match has one of each group. Its score is the sum of the shares of all that it has.
 pub struct InWords {
-    pub groups: Vec<Vec<Leaf>>,
+    /// Of each group the words, of each of these where it may stand.
+    pub groups: Vec<Vec<Vec<Leaf>>>,
     /// What else it has to match; None: nothing.
     pub narrowing: Option<AnyQuery>,
 }
@@ -179,28 +180,28 @@ impl Builder<'_> {
         Ok(Some(join(Occur::Must, each)))
     }
 
-    /// Each word of a TERM as a group; an empty one where no field has words.
-    fn groups_of_term(&self, query: &WeirQuery, boost: f32) -> Outcome<Vec<Vec<Leaf>>> {
+    /// Where each word of a TERM may stand: nowhere, if no field has words.
+    fn words_of_term(&self, query: &WeirQuery, boost: f32) -> Outcome<Vec<Vec<Leaf>>> {
         let count = self.split(query.text(), None)?.words.len();
-        let mut groups: Vec<Vec<Leaf>> = (0..count).map(|_| Vec::new()).collect();
+        let mut all: Vec<Vec<Leaf>> = (0..count).map(|_| Vec::new()).collect();
         for field in self.fields(query) {
             let Some(words) = field.words else { continue };
             let split = self.split(query.text(), field.language.as_deref())?;
-            for (group, (word, stem)) in groups.iter_mut().zip(split.words.iter().zip(&split.stems)) {
+            for (leaves, (word, stem)) in all.iter_mut().zip(split.words.iter().zip(&split.stems)) {
                 let (as_word, as_stem) = self.forms(field, words, word, stem)?;
                 let terms = as_word.into_iter().chain(as_stem);
-                group.extend(terms.map(|term| Leaf { term, words, boost: boost * field.boost }));
+                leaves.extend(terms.map(|term| Leaf { term, words, boost: boost * field.boost }));
             }
         }
-        Ok(groups)
+        Ok(all)
     }
 
     /// One group of a word, or of several with OR between; None: it is something else.
-    fn group(&self, query: &WeirQuery, boost: f32, depth: usize) -> Outcome<Option<Vec<Leaf>>> {
+    fn group(&self, query: &WeirQuery, boost: f32, depth: usize) -> Outcome<Option<Vec<Vec<Leaf>>>> {
         match query.kind {
             WEIR_QUERY_TERM => {
-                let mut groups = self.groups_of_term(query, boost)?;
-                Ok(if groups.len() == 1 { groups.pop() } else { None })
+                let words = self.words_of_term(query, boost)?;
+                Ok((words.len() == 1).then_some(words))
             }
             WEIR_QUERY_BOOST if depth < DEPTH_LIMIT => {
                 self.group(only_child(query)?, boost * boost_of(query), depth + 1)
@@ -228,7 +229,9 @@ impl Builder<'_> {
         let (mut groups, mut wanted, mut unwanted) = (Vec::new(), Vec::new(), Vec::new());
         for part in parts {
             match part.kind {
-                WEIR_QUERY_TERM => groups.extend(self.groups_of_term(part, 1.0)?),
+                WEIR_QUERY_TERM => {
+                    groups.extend(self.words_of_term(part, 1.0)?.into_iter().map(|word| vec![word]))
+                }
                 WEIR_QUERY_EXACT | WEIR_QUERY_RANGE => wanted.extend(self.node(part, 1)?),
                 WEIR_QUERY_NOT => unwanted.extend(self.node(only_child(part)?, 1)?),
                 WEIR_QUERY_ALL => {}
@@ -239,7 +242,8 @@ impl Builder<'_> {
             }
         }
         /* Without fields, or without words, it is not for here to say what that means. */
-        if groups.is_empty() || groups.iter().any(Vec::is_empty) {
+        if groups.is_empty() || groups.iter().any(|group| group.is_empty() || group.iter().any(Vec::is_empty))
+        {
             return Ok(None);
         }
         if wanted.is_empty() && !unwanted.is_empty() {

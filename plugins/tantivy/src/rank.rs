@@ -15,11 +15,12 @@ use tantivy::query::{EnableScoring, Query, Scorer, Weight};
 use tantivy::{DocAddress, DocId, Score, Searcher, TERMINATED};
 
 use crate::failure::{fatal, Outcome};
-use crate::ffi::{WeirSortKey, WEIR_FIELD_DEFAULT, WEIR_TOTAL_EXACT};
+use crate::ffi::{WeirSortKey, WEIR_FIELD_DEFAULT};
 use crate::fields::Plan;
 use crate::host::Host;
-use crate::prune::{Walk, Words};
+use crate::prune::Walk;
 use crate::query::Filtered;
+use crate::sets::{self, Docs, Kept, Word};
 use crate::snapshot::Snapshot;
 
 /// How many matches are looked at between two questions whether to go on.
@@ -189,11 +190,20 @@ fn compare(segments: &[SegmentKeys], left: &Candidate, right: &Candidate) -> Ord
     Ordering::Equal
 }
 
-/// Matches and how many: from WEIR_TOTAL_EXACT on there may be more.
+/// Of the candidates the first key tells most apart, and it needs no bytes unless it is a text.
+fn drop_hopeless(candidates: &mut Vec<Candidate>, keys: &[Key], count: usize) {
+    if candidates.len() <= count || keys.first().is_none_or(|key| matches!(key.kind, KeyKind::Text(_))) {
+        return;
+    }
+    let (_, last, _) = candidates.select_nth_unstable_by_key(count - 1, |candidate| candidate.entry.ranks[0]);
+    let worst = last.entry.ranks[0];
+    candidates.retain(|candidate| candidate.entry.ranks[0] <= worst);
+}
+
+/// Matches and how many.
 pub struct Ranked {
     pub found: Vec<Found>,
     pub total: u64,
-    pub is_lower_bound: bool,
 }
 
 struct Search<'a> {
@@ -201,10 +211,9 @@ struct Search<'a> {
     /// None: everything that the words match.
     weight: Option<Box<dyn Weight>>,
     /// Of a query of words that is sorted by score alone; then weight only narrows it.
-    words: Option<Words>,
+    words: Option<&'a [Vec<Word>]>,
     count: usize,
     total: u64,
-    is_lower_bound: bool,
     /// The best scores of all segments so far, the worst of them on top.
     scores: BinaryHeap<Reverse<u32>>,
 }
@@ -244,11 +253,11 @@ impl Search<'_> {
     ) -> Outcome<Vec<Entry>> {
         let mut best = Best { keys, count: self.count, entries: BinaryHeap::new() };
         let scorer = self.weight.as_ref().map(|weight| weight.scorer(reader, 1.0)).transpose()?;
-        match (self.words.take(), scorer) {
+        match (self.words, scorer) {
             (Some(words), scorer) => {
-                let walk = Walk::begin(&words, reader, number, scorer)?;
-                walk.map_or(Ok(()), |walk| self.walk(reader, walk, &mut best))?;
-                self.words = Some(words);
+                let matches = sets::matches(words, number, reader, scorer);
+                self.total += matches.count() as u64;
+                self.score_best(Walk::begin(words, reader, number), &matches, &mut best)?;
             }
             (None, Some(scorer)) => self.see_all(reader, scorer, &mut best)?,
             (None, None) => {}
@@ -274,28 +283,39 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn walk(&mut self, reader: &SegmentReader, mut walk: Walk, best: &mut Best) -> Outcome<()> {
-        let mut seen = 0;
-        let mut doc = walk.seek(0);
-        while doc != TERMINATED {
+    /// The score that a match has to reach; None: each is welcome.
+    fn worst(&self) -> Option<u32> {
+        self.scores.peek().filter(|_| self.scores.len() >= self.count).map(|worst| worst.0)
+    }
+
+    fn score_best(&mut self, mut walk: Walk, matches: &Docs, best: &mut Best) -> Outcome<()> {
+        let first = walk.first(matches);
+        self.score_some(&mut walk, &first, best)?;
+        let rest = walk.second(matches, is_hopeless(self.worst()));
+        self.score_some(&mut walk, &rest, best)
+    }
+
+    fn score_some(&mut self, walk: &mut Walk, docs: &Docs, best: &mut Best) -> Outcome<()> {
+        let mut worst = self.worst();
+        let (mut rest, mut seen, mut block) = (docs.iter(), 0, usize::MAX);
+        while let Some(doc) = rest.next() {
             self.is_worth_it(seen)?;
             seen += 1;
-            let worst = self.scores.peek().filter(|_| self.scores.len() >= self.count).map(|worst| worst.0);
-            let is_hopeless =
-                |bound: Score| worst.is_some_and(|worst| order_of_score(bound + SLACK * bound) < worst);
-            if !reader.is_deleted(doc) {
-                self.total += 1;
-                if let Some(score) = walk.score(doc, is_hopeless) {
-                    best.offer(doc, score);
-                    self.note(order_of_score(score));
+            if block != sets::block_of(doc) {
+                block = sets::block_of(doc);
+                if is_hopeless(worst)(walk.block_bound(block)) {
+                    rest.skip_block();
+                    continue;
                 }
             }
-            if self.total < WEIR_TOTAL_EXACT {
-                doc = walk.seek(doc + 1);
-            } else {
-                self.is_lower_bound = true;
-                doc = walk.seek_hopeful(doc + 1, is_hopeless);
+            let Some(bound) = walk.bound(doc) else { continue };
+            if is_hopeless(worst)(bound) {
+                continue;
             }
+            let score = walk.score(doc)?;
+            best.offer(doc, score);
+            self.note(order_of_score(score));
+            worst = self.worst();
         }
         Ok(())
     }
@@ -313,6 +333,11 @@ impl Search<'_> {
 /// Sums of the same shares in another order may differ in their last bits.
 const SLACK: Score = 1e-5;
 
+/// Whether no score up to this bound is among the best, of which this is the worst.
+fn is_hopeless(worst: Option<u32>) -> impl Fn(Score) -> bool + Copy {
+    move |bound| worst.is_some_and(|worst| order_of_score(bound + SLACK * bound) < worst)
+}
+
 /// How many match.
 pub fn count(searcher: &Searcher, host: &Host, query: &dyn Query) -> Outcome<u64> {
     let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
@@ -328,6 +353,7 @@ pub fn count(searcher: &Searcher, host: &Host, query: &dyn Query) -> Outcome<u64
 pub fn search(
     snapshot: &Snapshot,
     host: &Host,
+    kept: &Kept,
     query: &Filtered,
     keys: &[Key],
     count: usize,
@@ -345,13 +371,14 @@ pub fn search(
         Some(words) => words.narrowing.as_ref(),
         None => Some(&query.query),
     };
+    let readers = searcher.segment_readers();
+    let groups = words.map(|words| kept.groups(host, readers, words.groups.clone())).transpose()?;
     let mut search = Search {
         host,
         weight: narrowed.map(|query| query.weight(scoring)).transpose()?,
-        words: words.map(|words| Words::weigh(searcher, &words.groups)).transpose()?,
+        words: groups.as_deref(),
         count,
         total: 0,
-        is_lower_bound: false,
         scores: BinaryHeap::new(),
     };
     let (mut segments, mut candidates) = (Vec::new(), Vec::new());
@@ -367,11 +394,12 @@ pub fn search(
         }));
         segments.push(keys_here);
     }
+    drop_hopeless(&mut candidates, keys, count);
     candidates.sort_by(|left, right| compare(&segments, left, right));
     candidates.truncate(count);
     let found = candidates.into_iter().map(|candidate| Found {
         address: DocAddress::new(candidate.segment as u32, candidate.entry.doc),
         score: Score::from_bits(candidate.entry.score),
     });
-    Ok(Ranked { found: found.collect(), total: search.total, is_lower_bound: search.is_lower_bound })
+    Ok(Ranked { found: found.collect(), total: search.total })
 }

@@ -15,38 +15,40 @@ use crate::fields::{Plan, KIND, VERSION};
 use crate::host::Host;
 use crate::query;
 use crate::rank::{self, Found};
+use crate::sets::Kept;
 use crate::snapshot::{column, stored, Snapshot};
 use crate::view;
 
-/// Hands out hits until on_hit wants no more, and answers how many match, and whether there may be more.
+/// Hands out hits until on_hit wants no more, and answers how many match.
 pub fn search(
     snapshot: &Snapshot,
     plan: &Plan,
     host: &Host,
+    kept: &Kept,
     search: &WeirSearch,
     mut on_hit: impl FnMut(&Record, f32) -> bool,
-) -> Outcome<(u64, bool)> {
+) -> Outcome<u64> {
     // SAFETY: the header says that there is always a query, and perhaps a filter.
     let (wanted, filter) = unsafe { (&*search.query, search.filter.as_ref()) };
     let built = query::filtered(plan, host, wanted, filter)?;
     if wanted.kind == WEIR_QUERY_ALL && filter.is_none() && search.sort_count == 0 && search.limit > 0 {
         browse(snapshot, plan, host, search, on_hit)?;
-        return Ok((rank::count(&snapshot.searcher, host, &*built.query)?, false));
+        return rank::count(&snapshot.searcher, host, &*built.query);
     }
     let keys = rank::keys(plan, view::list(search.sort, search.sort_count))?;
     let searcher = &snapshot.searcher;
     if search.limit == 0 {
-        return Ok((rank::count(searcher, host, &*built.query)?, false));
+        return rank::count(searcher, host, &*built.query);
     }
     let count = search.offset.saturating_add(search.limit);
-    let ranked = rank::search(snapshot, host, &built, &keys, count)?;
+    let ranked = rank::search(snapshot, host, kept, &built, &keys, count)?;
     for Found { address, score } in ranked.found.into_iter().skip(search.offset) {
         let document = stored(searcher, address)?;
         if !on_hit(&Record::of(plan, &document)?, score) {
             break;
         }
     }
-    Ok((ranked.total, ranked.is_lower_bound))
+    Ok(ranked.total)
 }
 
 /// Everything matches alike: the hits are the first ids.
