@@ -17,7 +17,7 @@ OPENSEARCH_NODES = 2
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: not run again on the sanitizer build")
+    config.addinivalue_line("markers", "slow: takes long; not run again on the sanitizer build, which has the same code in shorter tests")
     config.addinivalue_line("markers", "xdist_group: tests that one worker runs, one after the other")
 
 
@@ -42,8 +42,9 @@ def pytest_collection_modifyitems(items):
     """The longest come first: a worker that began one last would keep all others waiting."""
     nodes = itertools.cycle(range(OPENSEARCH_NODES))
     for item in items:
-        # Under sanitizers: OpenSearch's plug-in over a server in memory; tantivy's Rust has none.
-        if needs_node(item) or over(item, "tantivy"):
+        # Under sanitizers: OpenSearch's plug-in over a server in memory; tantivy's Rust has none; Kafka's
+        # outages by proxies (test_network.py), for a broker of one's own takes more time than the daemons.
+        if needs_node(item) or over(item, "tantivy") or {"own_kafka", "own_opensearch"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
         group = group_of(item, nodes)
         if group:

@@ -30,6 +30,8 @@ KAFKA_JARS = ROOT / "build-kafka" / "lib"
 OPENSEARCH = ROOT / "build-opensearch"
 TOPICS = ["events.created", "events.updated", "events.deleted"]
 DEADLINE = 120.0  # of a machine with other work too
+ANSWER_SECONDS = 30  # the same, of one request
+BRIEF = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]  # a JVM that starts soon, with few threads, and never becomes fast
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -40,14 +42,15 @@ def _die_with_parent():
 
 def wait_for(condition, what, deadline=DEADLINE, interval=0.02):
     """Polls condition until it is truthy and returns its value; says what was waited for."""
-    end = time.monotonic() + deadline
+    began = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        if time.monotonic() > began + deadline:
             raise AssertionError(f"waited {deadline:.0f} s for {what}")
-        time.sleep(interval)  # poll
+        # poll: seldom after a while, for each look takes from those that are waited for
+        time.sleep(max(interval, min(0.1, (time.monotonic() - began) / 50)))
 
 
 class Ports:
@@ -171,7 +174,7 @@ class Kafka(Process):
             # a killed broker is taken back when its old session has timed out
             "broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 300, "log.cleaner.backoff.ms": 200, "auto.create.topics.enable": "false",
             **{name.replace("__", "."): value for name, value in properties.items()}}
-        self.java = ["java", f"-Xms{heap}", f"-Xmx{heap}", *(["-XX:TieredStopAtLevel=1"] if brief else []),
+        self.java = ["java", f"-Xms{heap}", f"-Xmx{heap}", *(BRIEF if brief else []),
                      "-cp", f"{KAFKA_JARS}/*"]
         self.format(cluster or self.new_cluster())
         super().__init__("kafka", self.java + ["kafka.Kafka", self.write_properties()], self.folder)
@@ -307,7 +310,7 @@ class OpenSearch(Process):
         settings = {"transport.port": free_port(), **{k.replace("__", "."): v for k, v in settings.items()}}
         super().__init__("opensearch", [
             (OPENSEARCH / "java").read_text(), f"-Xms{heap}", f"-Xmx{heap}",
-            *(["-XX:TieredStopAtLevel=1"] if brief else []), *java,
+            *(BRIEF if brief else []), *java,
             "-cp", ":".join(map(str, [*classes, OPENSEARCH / "classes", OPENSEARCH / "lib" / "*"])), "OpenSearchNode",
             self.folder / "node", self.port, *(f"{k}={v}" for k, v in settings.items())], self.folder)
 
@@ -319,7 +322,7 @@ class OpenSearch(Process):
     def answers(self):
         assert self.running(), f"OpenSearch ended:\n{self.log()[-3000:]}"
         with contextlib.suppress(requests.ConnectionError):
-            health = requests.get(f"{self.url}/_cluster/health", timeout=5)
+            health = requests.get(f"{self.url}/_cluster/health", timeout=ANSWER_SECONDS)
             return health.status_code == 200 and health.json()["status"] in ("green", "yellow")
         return False
 
@@ -350,11 +353,11 @@ class Daemon(Process):
     def alive(self):
         assert self.running(), f"{self.name} ended:\n{self.log()[-3000:]}"
         with contextlib.suppress(requests.ConnectionError):
-            return requests.get(f"{self.url}/health/live", timeout=5).status_code == 200
+            return requests.get(f"{self.url}/health/live", timeout=ANSWER_SECONDS).status_code == 200
         return False
 
     def ready(self):
-        return self.alive() and requests.get(f"{self.url}/health/ready", timeout=5).status_code == 200
+        return self.alive() and requests.get(f"{self.url}/health/ready", timeout=ANSWER_SECONDS).status_code == 200
 
     def wait_ready(self):
         wait_for(self.ready, f"{self.name} to be ready")
@@ -363,7 +366,7 @@ class Daemon(Process):
     def metric(self, name):
         """The sum of a metric's series, or None."""
         values = [float(line.rsplit(" ", 1)[1])
-                  for line in requests.get(f"{self.url}/metrics", timeout=5).text.splitlines()
+                  for line in requests.get(f"{self.url}/metrics", timeout=ANSWER_SECONDS).text.splitlines()
                   if line.startswith((name + " ", name + "{"))]
         return sum(values) if values else None
 
@@ -384,6 +387,8 @@ class System:
             "schema.file": ROOT / "schema" / "events.json",
             **self.location(plugin),
             "eventd.database": self.folder / "events.db",
+            # the default is for a machine that has time for its searches; below ANSWER_SECONDS
+            "searchd.deadline": "20s",
             **{key.replace("__", "."): value for key, value in settings.items()}}
         self.plugin = plugin
         self.eventd, self.indexer, self.searchd = (
@@ -412,15 +417,15 @@ class System:
             daemon.kill()
 
     def search(self, **parameters):
-        answer = requests.get(f"{self.searchd.url}/api/search/events", params=parameters, timeout=10)
+        answer = requests.get(f"{self.searchd.url}/api/search/events", params=parameters, timeout=ANSWER_SECONDS)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def total(self, **parameters):
         """How many events a search finds; None while searchd is not ready."""
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             answer = requests.get(f"{self.searchd.url}/api/search/events",
-                                  params={"limit": 0, **parameters}, timeout=10)
+                                  params={"limit": 0, **parameters}, timeout=ANSWER_SECONDS)
             if answer.status_code == 200:
                 return answer.json()["total"]
         return None

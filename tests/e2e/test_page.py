@@ -11,6 +11,7 @@ import requests
 import browser
 from processes import System
 
+pytestmark = pytest.mark.slow  # it is the browser that works
 COUNT = 45
 NASTY = '<img src=x onerror="document.title=1"> & <b>bold</b>'
 

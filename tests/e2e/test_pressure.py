@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Too little of something: a slow engine, a full disk, no file descriptors, no memory. The daemons wait, say so
 once, go on by themselves when there is enough again, and lose nothing."""
+import concurrent.futures
 import contextlib
 import os
 import random
@@ -165,6 +166,12 @@ def open_files(daemon):
     return len(os.listdir(f"/proc/{daemon.child.pid}/fd"))
 
 
+def use_all_workers(system):
+    """Each of searchd's has its session, and the index its files."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: system.search(), range(64)))
+
+
 @contextlib.contextmanager
 def few_files(daemon, more=0):
     """No file descriptor is left to a process, or that many."""
@@ -183,6 +190,7 @@ def test_without_file_descriptors_connections_wait_and_the_rest_goes_on(kafka, m
         daemon.wait_ready()
     assert system.post({"title": "before"}).status_code == 201
     system.wait_total(1)
+    use_all_workers(system)
     opened = [requests.Session() for _ in daemons]
     for session, daemon in zip(opened, daemons):
         assert session.get(f"{daemon.url}/health/live", timeout=10).status_code == 200

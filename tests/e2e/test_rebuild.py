@@ -65,6 +65,7 @@ def fill(system, count):
     return live
 
 
+@pytest.mark.slow  # under sanitizers: test_a_log_that_was_cut
 def test_the_whole_migration_and_back(system):
     live = fill(system, 60)
     with Traffic(system) as traffic:

@@ -156,6 +156,7 @@ def check(kafka, load, members, readers):
     assert kafka.read_all("events.dlq") == []
 
 
+@pytest.mark.slow  # under sanitizers: the shorter ones below
 def test_join_leave_crash_and_zombie_during_a_load(kafka, make_member, load):
     members = first, second, third = [make_member() for _ in range(3)]
     for member in members:

@@ -257,7 +257,7 @@ def test_any_history_makes_the_same_states_in_store_and_index(checked):
 def test_writes_that_go_on_make_no_false_alarm(make_checked, plugin):
     checked = make_checked(plugin)
     slow = plugin == "opensearch"  # writes that outrun an index only make each run wait for it
-    with Writers(checked, pause=0.02 if slow else 0) as writers:
+    with Writers(checked, pause=0.02 if slow else 0.002) as writers:
         wait_for(lambda: writers.writes > 100, "writers to be at work")
         seen = 0
         for _ in range(5 if slow else 15):
@@ -273,7 +273,7 @@ def test_writes_that_go_on_make_no_false_alarm(make_checked, plugin):
 def test_drift_is_found_and_repaired_while_writes_go_on(checked):
     ids = [checked.create(title=f"Event {i}", city="Graz")["id"] for i in range(20)]
     checked.settle()
-    with Writers(checked):
+    with Writers(checked, pause=0.002):
         checked.plant(("remove", ids[0]), ("set", ids[1], 0, "city", '"Wien"'), ("add", "stranger", 7, "Stranger"))
         for _ in range(3):
             assert set(listed(checked.verify(expect=1))) == {ids[0], ids[1], "stranger"}

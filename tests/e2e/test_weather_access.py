@@ -108,6 +108,7 @@ def seconds_used(daemon):
     return (int(numbers[11]) + int(numbers[12])) / 100
 
 
+@pytest.mark.slow  # what is tested is what librdkafka says
 def test_each_reason_is_said_nothing_spins_and_all_go_on_when_it_is_mended(guarded, make_system):
     systems = {}
     for name, (listener, properties, _) in {**WRONG, "group not allowed": ("PLAIN", plain("reader"), None)}.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What tests of a changing index share: writes and searches without a pause, the catalog, another
+"""What tests of a changing index share: writes and searches meanwhile, the catalog, another
 schema, and which index a daemon says it has."""
 import contextlib
 import json
@@ -50,7 +50,9 @@ def written_index(system):
 
 
 class Traffic:
-    """Writes and searches without a pause; remembers what went wrong."""
+    """Writes and searches all the time, with room between two for the work that is watched; remembers what
+    went wrong."""
+    PAUSE = 0.01
 
     def __init__(self, system):
         self.system, self.stopping = system, threading.Event()
@@ -61,7 +63,7 @@ class Traffic:
 
     def write(self):
         with requests.Session() as session:
-            while not self.stopping.is_set():
+            while not self.stopping.wait(self.PAUSE):
                 answer = session.post(f"{self.system.eventd.url}/api/v1/events",
                                       json=event(self.written), timeout=30)
                 if answer.status_code != 201:
@@ -72,7 +74,7 @@ class Traffic:
     def search(self):
         """No request fails, and none finds less than one that ended before it began."""
         with requests.Session() as session:
-            while not self.stopping.is_set():
+            while not self.stopping.wait(self.PAUSE):
                 with self.lock:
                     least = self.seen
                 answer = session.get(f"{self.system.searchd.url}/api/search/events",
