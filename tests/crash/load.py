@@ -14,6 +14,7 @@ from model import DELETED, fields_of, same_fields
 
 WORDS = "weir river sluice torrent estuary brook lagoon spring harbour delta".split()
 CITIES = ["Oslo", "Bergen", "Zürich", "Łódź", None]
+PAUSE = 0.003         # seconds between two things, in which others come to something, hold() among them
 ANSWER_SECONDS = 120  # a request that takes longer is a failure of its own
 POPULATION = 1200     # live events of a writer; above it deletes more than it makes
 
@@ -37,7 +38,7 @@ class Worker(threading.Thread):
             while not self.ending.is_set():
                 with self.turn:
                     self.once()
-                time.sleep(0)  # so that hold() gets its turn
+                self.ending.wait(PAUSE)
         except BaseException as failure:  # told by the driver
             self.torture.note_failure(self.name, failure)
 
