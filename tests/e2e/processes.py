@@ -31,6 +31,7 @@ OPENSEARCH = ROOT / "build-opensearch"
 TOPICS = ["events.created", "events.updated", "events.deleted"]
 DEADLINE = 120.0  # of a machine with other work too
 ANSWER_SECONDS = 30  # the same, of one request
+START = 300.0        # of a JVM and what is in it
 BRIEF = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]  # a JVM that starts soon, with few threads, and never becomes fast
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -203,7 +204,7 @@ class Kafka(Process):
 
     def start(self):
         self.launch()
-        wait_for(self.answers, "Kafka to answer")
+        wait_for(self.answers, "Kafka to answer", START)
         return self
 
     def answers(self):
@@ -316,7 +317,7 @@ class OpenSearch(Process):
 
     def start(self):
         super().start()
-        wait_for(self.answers, "OpenSearch to answer")
+        wait_for(self.answers, "OpenSearch to answer", START)
         return self
 
     def answers(self):
