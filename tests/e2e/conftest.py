@@ -29,11 +29,15 @@ def needs_node(item):
     return bool({"shared_opensearch", "own_opensearch"} & set(item.fixturenames)) or over(item, "opensearch")
 
 
-def group_of(item, nodes):
+def shares_module(item):
+    return any(each.scope == "module" for fixtures in item._fixtureinfo.name2fixturedefs.values() for each in fixtures)
+
+
+def group_of(item, nodes, modules_with_node):
     """Who shares a module's fixture stays together, so that it is made once; an OpenSearch node is
     large, so that not every worker has one."""
-    if any(each.scope == "module" for fixtures in item._fixtureinfo.name2fixturedefs.values() for each in fixtures):
-        return item.module.__name__
+    if shares_module(item):
+        return "opensearch-0" if item.module in modules_with_node else item.module.__name__
     return f"opensearch-{next(nodes)}" if needs_node(item) and "own_opensearch" not in item.fixturenames else None
 
 
@@ -41,12 +45,13 @@ def group_of(item, nodes):
 def pytest_collection_modifyitems(items):
     """The longest come first: a worker that began one last would keep all others waiting."""
     nodes = itertools.cycle(range(OPENSEARCH_NODES))
+    modules_with_node = {item.module for item in items if shares_module(item) and needs_node(item)}
     for item in items:
         # Under sanitizers: OpenSearch's plug-in over a server in memory; tantivy's Rust has none; Kafka's
         # outages by proxies (test_network.py), for a broker of one's own takes more time than the daemons.
         if needs_node(item) or over(item, "tantivy") or {"own_kafka", "own_opensearch"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
-        group = group_of(item, nodes)
+        group = group_of(item, nodes, modules_with_node)
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, item.get_closest_marker("slow") is None))
