@@ -220,7 +220,7 @@ class Load:
     def run(self):
         http = requests.Session()
         n = 0
-        while not self.ending.wait(0.005):  # its pace
+        while not self.ending.wait(0.02):  # its pace
             n += 1
             try:
                 event_id = self.note(http.post(self.base, json={"title": f"Number {n}"}, timeout=30), 201)
