@@ -261,7 +261,7 @@ def hold(daemon, count):
     """Connections beyond its limit that do nothing or drip: others come in all the same."""
     more_files(count + 500)
     pick, links = random.Random(count), []
-    with Others(daemon, keeps=False, tries=10) as others:
+    with Others(daemon, keeps=False, tries=50) as others:
         try:
             for _ in range(count):
                 links.append(connect(daemon))
