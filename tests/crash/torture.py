@@ -34,7 +34,7 @@ FIRST_START = ("catalog.written", "catalog.renamed")
 RARE = re.compile(r"\.(open|register|assign|sync|group)\.")  # once a start, or a second
 PATIENCE = 3         # seconds that a daemon has to come to its point
 SETTLE_EVERY = 20    # kills
-VICTIMS = {"indexer": 60, "eventd": 26, "searchd": 11, "kafka": 3}  # how often, in 100
+VICTIMS = {"indexer": 58, "eventd": 26, "searchd": 11, "kafka": 5}  # how often, in 100
 ARMED = {"indexer": 0.85, "eventd": 0.55, "searchd": 0.4}           # how often a start is on the way to a point
 
 
