@@ -216,6 +216,17 @@ static int wait_for(pid_t process)
 	return say(STATUS_FAILED, line);
 }
 
+/* A case that was told to end may still be writing for a moment. */
+static void remove_run(const char *folder)
+{
+	for (int tries = 0; tries < 1000; tries++) {
+		harness_remove(folder);
+		if (access(folder, F_OK) != 0)
+			return;
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
+}
+
 int main(int count, char **arguments)
 {
 	options.seed = (unsigned)time(NULL);
@@ -244,6 +255,6 @@ int main(int count, char **arguments)
 		exit(getppid() == parent ? run(folder) : STATUS_AWAY);
 	}
 	status = process > 0 ? wait_for(process) : say(STATUS_AWAY, strerror(errno));
-	harness_remove(folder);
+	remove_run(folder);
 	return status;
 }
