@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A document of the host as one of tantivy, and the record that is stored of it.
 
-use tantivy::schema::Value;
+use tantivy::schema::Field;
 use tantivy::TantivyDocument;
 
 use crate::failure::{fatal, Failure, Outcome};
@@ -12,6 +12,8 @@ use crate::host::Host;
 const ID_LIMIT: usize = 1000;
 const STATE_LIMIT: usize = 64 << 20;
 const SORT_KEY_LIMIT: usize = 100;
+/// What tantivy calls bytes in a stored document.
+const STORED_BYTES: u8 = 4;
 
 /// What is stored of a document: version, kind, length of the id, id, state.
 pub struct Record<'a> {
@@ -41,13 +43,33 @@ impl Record<'_> {
         Some(Record { version: i64::from_le_bytes(*version), kind: u32::from_le_bytes(*kind), id, state })
     }
 
-    pub fn of<'a>(plan: &Plan, stored: &'a TantivyDocument) -> Outcome<Record<'a>> {
-        stored
-            .get_first(plan.record)
-            .and_then(|value| value.as_bytes())
-            .and_then(Record::read)
-            .ok_or_else(damaged)
+    /// Of a document as tantivy stores it.
+    pub fn of<'a>(plan: &Plan, stored: &'a [u8]) -> Outcome<Record<'a>> {
+        only_value(plan.record, stored).and_then(Record::read).ok_or_else(damaged)
     }
+}
+
+/// The bytes of a stored document's one value. tantivy itself would copy them, each by itself. In front of them stand
+/// how many values there are, the field, the type, and how many bytes there are.
+fn only_value(field: Field, stored: &[u8]) -> Option<&[u8]> {
+    let (count, rest) = read_number(stored)?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let (kind, rest) = rest.split_first()?;
+    let (length, value) = read_number(rest)?;
+    let is_it = count == 1 && u32::from_le_bytes(*number) == field.field_id() && *kind == STORED_BYTES;
+    (is_it && value.len() as u64 == length).then_some(value)
+}
+
+/// Seven bits a byte, the lowest first; the last byte has the eighth bit.
+fn read_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0;
+    for (place, byte) in bytes.iter().enumerate().take(9) {
+        number |= u64::from(byte & 127) << (7 * place);
+        if byte & 128 != 0 {
+            return Some((number, &bytes[place + 1..]));
+        }
+    }
+    None
 }
 
 fn damaged() -> Failure {

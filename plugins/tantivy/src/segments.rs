@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::path::PathBuf;
 
-use tantivy::directory::TerminatingWrite;
+use tantivy::directory::{OwnedBytes, TerminatingWrite};
 use tantivy::fastfield::write_alive_bitset;
 use tantivy::index::{SegmentComponent, SegmentId, SegmentMeta, SegmentReader};
 use tantivy::store::StoreReader;
-use tantivy::{BitSet, DocId, Index, Segment, TantivyDocument};
+use tantivy::{BitSet, DocId, Index, Segment};
 
 use crate::document::Record;
 use crate::failure::{fatal, Outcome};
@@ -184,11 +184,11 @@ impl Segments {
     }
 
     /// The stored form of the id's document.
-    pub fn stored(&mut self, plan: &Plan, id: &[u8]) -> Outcome<Option<TantivyDocument>> {
+    pub fn stored(&mut self, plan: &Plan, id: &[u8]) -> Outcome<Option<OwnedBytes>> {
         for _ in 0..2 {
             let Some(spot) = self.find(id) else { return Ok(None) };
             let held = self.held.get_mut(&spot.number).ok_or_else(damaged)?;
-            let document: TantivyDocument = held.store()?.get(spot.doc)?;
+            let document = held.store()?.get_document_bytes(spot.doc)?;
             if Record::of(plan, &document)?.id == id {
                 return Ok(Some(document));
             }
@@ -428,7 +428,7 @@ impl Segments {
             let Some(applied) = reader.fast_fields().column_opt::<i64>(APPLIED)? else { continue };
             for doc in 0..reader.max_doc() {
                 if held.living.contains(doc) && applied.first(doc).is_some_and(|at| at < before) {
-                    let document: TantivyDocument = held.store()?.get(doc)?;
+                    let document = held.store()?.get_document_bytes(doc)?;
                     ids.push(Record::of(plan, &document)?.id.to_vec());
                 }
             }

@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::query;
 use crate::rank::{self, Found};
 use crate::sets::Kept;
-use crate::snapshot::{column, stored, Snapshot};
+use crate::snapshot::{column, Snapshot};
 use crate::view;
 
 /// Hands out hits until on_hit wants no more, and answers how many match.
@@ -43,7 +43,7 @@ pub fn search(
     let count = search.offset.saturating_add(search.limit);
     let ranked = rank::search(snapshot, host, kept, &built, &keys, count)?;
     for Found { address, score } in ranked.found.into_iter().skip(search.offset) {
-        let document = stored(searcher, address)?;
+        let document = snapshot.stored(address)?;
         if !on_hit(&Record::of(plan, &document)?, score) {
             break;
         }
@@ -69,14 +69,14 @@ fn browse(
             return Ok(true);
         }
         left -= 1;
-        let document = stored(&snapshot.searcher, scanned.address)?;
+        let document = snapshot.stored(scanned.address)?;
         Ok(on_hit(&Record::of(plan, &document)?, 0.0) && left > 0)
     })
 }
 
 pub fn get(snapshot: &Snapshot, plan: &Plan, id: &[u8], on_hit: impl FnOnce(&Record)) -> Outcome<()> {
     if let Some(address) = snapshot.find(id)? {
-        let document = stored(&snapshot.searcher, address)?;
+        let document = snapshot.stored(address)?;
         let record = Record::of(plan, &document)?;
         if record.kind == WEIR_KIND_LIVE {
             on_hit(&record);
@@ -159,7 +159,7 @@ pub fn scan_states(
     mut on_state: impl FnMut(&Scanned, &[u8]) -> bool,
 ) -> Outcome<()> {
     scan(snapshot, host, from, |scanned| {
-        let document = stored(&snapshot.searcher, scanned.address)?;
+        let document = snapshot.stored(scanned.address)?;
         Ok(on_state(scanned, Record::of(plan, &document)?.state))
     })
 }

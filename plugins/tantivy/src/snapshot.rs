@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use tantivy::collector::Count;
 use tantivy::columnar::{BytesColumn, Column};
+use tantivy::directory::OwnedBytes;
 use tantivy::index::SegmentReader;
 use tantivy::query::TermQuery;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocId, Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument};
+use tantivy::store::StoreReader;
+use tantivy::{DocAddress, DocId, Index, IndexReader, ReloadPolicy, Searcher};
 
 use crate::failure::{fatal, is_missing_file, retry, Outcome};
 use crate::ffi::{WEIR_KIND_HIDDEN, WEIR_KIND_LIVE};
@@ -21,7 +23,7 @@ use crate::files::{Files, META};
 use crate::payload::Payload;
 use crate::place::{Place, Stamp};
 
-/// Blocks of 16 KiB that the reader of a segment's stored documents keeps unpacked.
+/// Blocks of 4 KiB that the reader of a segment's stored documents keeps unpacked.
 const BLOCKS_KEPT: usize = 8;
 /// Between two looks how much of the files is in memory.
 const LOOK_PERIOD: Duration = Duration::from_millis(200);
@@ -69,11 +71,7 @@ impl Reading {
             let index = place.index(&files)?;
             /* Before the reader: it would say less of an index that is not ours. */
             place.payload(&index.load_metas()?, plan)?;
-            let reader = index
-                .reader_builder()
-                .reload_policy(ReloadPolicy::Manual)
-                .doc_store_cache_num_blocks(BLOCKS_KEPT)
-                .try_into();
+            let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
             let reader: IndexReader = match reader {
                 Err(error) if is_missing_file(&error) && place.stamp_if_any()? != stamp => continue,
                 other => other?,
@@ -122,13 +120,14 @@ fn busy() -> crate::failure::Failure {
     retry("the index changes faster than it can be opened")
 }
 
-/// The ids of a segment. What is made of them is made when somebody asks for it, and goes along from snapshot to
+/// The ids of a segment, and what is stored. What is made of them is made when somebody asks for it, and goes along from snapshot to
 /// snapshot.
 #[derive(Default)]
 pub struct ById {
     column: OnceLock<BytesColumn>,
     /// By an id's place in the column's dictionary, the document.
     documents: OnceLock<Vec<DocId>>,
+    store: OnceLock<StoreReader>,
 }
 
 const NOWHERE: DocId = DocId::MAX;
@@ -143,6 +142,14 @@ impl ById {
             .bytes(ID)?
             .ok_or_else(|| fatal("the index has lost its ids; make it anew: weir rebuild"))?;
         Ok(self.column.get_or_init(|| column))
+    }
+
+    fn store(&self, reader: &SegmentReader) -> Outcome<&StoreReader> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let store = reader.get_store_reader(BLOCKS_KEPT)?;
+        Ok(self.store.get_or_init(|| store))
     }
 
     /// A document that is dead when this is made is not in it; later it may be.
@@ -180,6 +187,13 @@ impl Snapshot {
         Snapshot { searcher, payload, by_id }
     }
 
+    /// What tantivy stores of the document; document.rs reads it.
+    pub fn stored(&self, address: DocAddress) -> Outcome<OwnedBytes> {
+        let segment = address.segment_ord as usize;
+        let reader = &self.searcher.segment_readers()[segment];
+        Ok(self.by_id[segment].store(reader)?.get_document_bytes(address.doc_id)?)
+    }
+
     /// The live place of the id. An id has one document at most that is not deleted.
     pub fn find(&self, id: &[u8]) -> Outcome<Option<DocAddress>> {
         for (segment, (reader, by_id)) in self.searcher.segment_readers().iter().zip(&self.by_id).enumerate()
@@ -198,10 +212,6 @@ pub fn counts(searcher: &Searcher, plan: &Plan) -> Outcome<(u64, u64)> {
     let of =
         |kind: u32| searcher.search(&TermQuery::new(plan.kind_term(kind), IndexRecordOption::Basic), &Count);
     Ok((of(WEIR_KIND_LIVE)? as u64, of(WEIR_KIND_HIDDEN)? as u64))
-}
-
-pub fn stored(searcher: &Searcher, address: DocAddress) -> Outcome<TantivyDocument> {
-    Ok(searcher.doc(address)?)
 }
 
 /// A column that every document has a value in.
