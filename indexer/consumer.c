@@ -243,6 +243,17 @@ void consumer_give_up(struct consumer *consumer)
 	consumer->revoked = consumer->lost = false;
 }
 
+void consumer_let_go(struct consumer *consumer)
+{
+	forget_ends(consumer);
+	/* An answer to the group would be one to what it asks now. */
+	if (consumer_handover(consumer) != HANDOVER_NONE)
+		return;
+	rd_kafka_resp_err_t failure = assign(consumer, NULL);
+	if (failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+		log_error("assign", "reason=%s", rd_kafka_err2name(failure));
+}
+
 weir_status consumer_take(struct consumer *consumer, struct weir_error *error)
 {
 	log_once_recovered(&consumer->refused);

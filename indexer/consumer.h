@@ -44,6 +44,8 @@ enum handover {
 enum handover consumer_handover(const struct consumer *consumer);
 void consumer_give_up(struct consumer *consumer);
 weir_status consumer_take(struct consumer *consumer, struct weir_error *error) WEIR_MUST_CHECK;
+/* Nothing is read any more until partitions are assigned anew. */
+void consumer_let_go(struct consumer *consumer);
 /* The partitions are somebody else's by now; the next polls bring HANDOVER_LOST. */
 bool consumer_lost(const struct consumer *consumer);
 

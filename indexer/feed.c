@@ -11,6 +11,7 @@
 #include "deadletter.h"
 #include "log.h"
 #include "pipeline.h"
+#include "watch.h"
 
 struct feed {
 	const struct config *config;
@@ -105,7 +106,7 @@ weir_status feed_start(struct feed *feed, struct weir_error *error)
 		return status;
 	struct pipeline_options options = {
 		config,		feed->choice->schema, &feed->backend, feed->progress,
-		feed->consumer, feed->deadletters,    feed->watch,    shared,
+		feed->consumer, feed->deadletters,    shared,
 	};
 	return pipeline_start(&options, &feed->pipeline, error);
 }

@@ -560,6 +560,11 @@ static void follow_group(struct pipeline *pipeline)
 		reader_wait(pipeline->reader, IDLE_WAIT_MS);
 }
 
+static bool has_cluster(const struct pipeline *pipeline)
+{
+	return progress_cluster(pipeline->options.progress) != NULL;
+}
+
 /* TERM: what was collected is committed, and the group is told. */
 static void end_run(struct pipeline *pipeline)
 {
@@ -571,7 +576,7 @@ static void end_run(struct pipeline *pipeline)
 			    count_collected(pipeline),
 			    LOG_TEXT("not committed; they are read again"));
 	drop_collected(pipeline);
-	if (sync_index(pipeline) && watch_has_cluster(pipeline->options.watch))
+	if (sync_index(pipeline) && has_cluster(pipeline))
 		consumer_commit_group(pipeline->options.consumer, true);
 }
 
@@ -579,21 +584,32 @@ static void end_run(struct pipeline *pipeline)
 static bool is_asked(const struct pipeline *pipeline)
 {
 	struct log_place place;
-	if (reader_has_news(pipeline->reader))
+	if (reader_has_news(pipeline->reader) || progress_has_offer(pipeline->options.progress))
 		return true;
-	return watch_has_cluster(pipeline->options.watch) &&
-	       (consumer_is_behind(pipeline->options.consumer) ||
-		progress_next_rewind(pipeline->options.progress, &place));
+	return has_cluster(pipeline) && (consumer_is_behind(pipeline->options.consumer) ||
+					 progress_next_rewind(pipeline->options.progress, &place));
+}
+
+/* What was read and where logs end may be of either cluster. Whatever is not in the index is read
+ * again. */
+static void follow_cluster(struct pipeline *pipeline)
+{
+	if (!progress_has_offer(pipeline->options.progress))
+		return;
+	drop_collected(pipeline);
+	if (has_cluster(pipeline))
+		consumer_let_go(pipeline->options.consumer);
+	progress_take_offer(pipeline->options.progress);
 }
 
 /* With the reading thread held. */
 static bool follow(struct pipeline *pipeline)
 {
 	bool good = true;
+	follow_cluster(pipeline);
 	/* While it fails, Kafka's client is served, and what was on its way comes behind. */
-	if (watch_has_cluster(pipeline->options.watch) && !group_waits(pipeline) &&
-	    commit_collected(pipeline) && count_collected(pipeline) == 0 &&
-	    (good = settle_ends(pipeline))) {
+	if (has_cluster(pipeline) && !group_waits(pipeline) && commit_collected(pipeline) &&
+	    count_collected(pipeline) == 0 && (good = settle_ends(pipeline))) {
 		consumer_tell_stuck(pipeline->options.consumer);
 		good = rewind_positions(pipeline);
 		consumer_follow_log(pipeline->options.consumer);

@@ -6,7 +6,6 @@
 
 #include "apply.h"
 #include "consumer.h"
-#include "watch.h"
 
 struct pipeline;
 
@@ -17,7 +16,6 @@ struct pipeline_options {
 	struct progress *progress;
 	struct consumer *consumer;
 	struct deadletters *deadletters;
-	const struct watch *watch;
 	bool shared; /* other indexers may feed the index too */
 };
 

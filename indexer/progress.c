@@ -54,6 +54,7 @@ void progress_destroy(struct progress *progress)
 	}
 	free(progress->partitions);
 	free(progress->topics);
+	free(progress->coming);
 	while (progress->clusters != NULL) {
 		struct cluster_name *name = progress->clusters;
 		progress->clusters = name->before;
@@ -224,8 +225,8 @@ rd_kafka_topic_partition_list_t *progress_overwritten(struct progress *progress)
 	return list;
 }
 
-weir_status progress_set_cluster(struct progress *progress, const char *cluster,
-				 struct weir_error *error)
+weir_status progress_offer_cluster(struct progress *progress, const char *cluster,
+				   struct weir_error *error)
 {
 	size_t size = strlen(cluster) + 1;
 	struct cluster_name *name = malloc(sizeof(*name) + size);
@@ -233,17 +234,56 @@ weir_status progress_set_cluster(struct progress *progress, const char *cluster,
 		return err_no_memory(error);
 	memcpy(name->text, cluster, size);
 	pthread_mutex_lock(&progress->lock);
-	name->before = progress->clusters;
-	progress->clusters = name;
-	for (size_t i = 0; i < progress->count; i++) {
-		struct partition *each = &progress->partitions[i];
-		each->in_log = each->verified = each->stuck = each->odd = false;
-		each->end = each->begin = each->target = UNKNOWN;
-	}
-	progress->cluster = name->text;
-	progress->generation++;
+	free(progress->coming);
+	progress->coming = name;
 	pthread_mutex_unlock(&progress->lock);
 	return WEIR_OK;
+}
+
+bool progress_has_offer(struct progress *progress)
+{
+	pthread_mutex_lock(&progress->lock);
+	bool has = progress->coming != NULL;
+	pthread_mutex_unlock(&progress->lock);
+	return has;
+}
+
+/* The group's word is about names, so it holds in the other cluster, too. */
+static void own_there(struct progress *progress, const char *before, const char *cluster)
+{
+	for (size_t i = 0; i < progress->count; i++) {
+		const struct partition *each = &progress->partitions[i];
+		if (!each->owned || strcmp(each->cluster, before) != 0)
+			continue;
+		struct partition *there =
+			progress_partition(progress, cluster, each->topic, each->number);
+		if (there != NULL)
+			there->owned = true;
+	}
+}
+
+void progress_take_offer(struct progress *progress)
+{
+	pthread_mutex_lock(&progress->lock);
+	struct cluster_name *name = progress->coming;
+	const char *before = progress->cluster;
+	progress->coming = NULL;
+	if (name != NULL) {
+		name->before = progress->clusters;
+		progress->clusters = name;
+		for (size_t i = 0; i < progress->count; i++) {
+			struct partition *each = &progress->partitions[i];
+			each->in_log = each->verified = each->stuck = each->odd = false;
+			each->end = each->begin = each->target = UNKNOWN;
+		}
+		if (before != NULL) {
+			own_there(progress, before, name->text);
+			progress->rewinds++;
+		}
+		progress->cluster = name->text;
+		progress->generation++;
+	}
+	pthread_mutex_unlock(&progress->lock);
 }
 
 const char *progress_cluster(const struct progress *progress)

@@ -26,12 +26,15 @@ void progress_destroy(struct progress *progress); /* takes NULL */
 weir_status progress_load(struct progress *progress, const struct backend *backend,
 			  struct weir_error *error) WEIR_MUST_CHECK;
 
-/* The cluster whose positions count from now on; set before the first partition, and again when
- * another one answers at the same address: then there is no partition any more until the next look.
- */
-weir_status progress_set_cluster(struct progress *progress, const char *cluster,
-				 struct weir_error *error) WEIR_MUST_CHECK;
-/* Valid until progress_destroy. */
+/* Another cluster answers at the address, or the first one does. Nothing changes before the offer
+ * is taken: what is on its way may be of either. */
+weir_status progress_offer_cluster(struct progress *progress, const char *cluster,
+				   struct weir_error *error) WEIR_MUST_CHECK;
+bool progress_has_offer(struct progress *progress);
+/* From now on the positions of the cluster that was offered count; there is no partition any more
+ * until the next look, but for those that are owned. Whoever calls it has nothing on its way. */
+void progress_take_offer(struct progress *progress);
+/* Valid until progress_destroy; NULL: none was taken yet. */
 const char *progress_cluster(const struct progress *progress);
 
 /* Other indexers feed the same index, in this group: only partitions that are owned count for

@@ -51,6 +51,7 @@ struct progress {
 	pthread_mutex_t lock;
 	_Atomic(const char *) cluster;
 	struct cluster_name *clusters; /* all that there were */
+	struct cluster_name *coming;   /* offered, and not taken yet; NULL: none */
 	struct partition *partitions;
 	size_t count, capacity;
 	struct topic *topics;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Concurrency: one thread, with a witness and its client of its own; it shares progress
- * (locked) and two atomic flags. A condition variable wakes it to end. */
+ * (locked). A condition variable wakes it to end. */
 #include "watch.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,7 +22,6 @@ struct watch {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stopping;
-	_Atomic bool has_cluster;
 	const struct config *config;
 	const struct schema *schema;
 	struct progress *progress;
@@ -32,38 +30,44 @@ struct watch {
 	int64_t trouble_since; /* moment_monotonic; 0: there is none */
 };
 
-static bool find_cluster(struct watch *watch)
+static void find_cluster(struct watch *watch)
 {
 	struct weir_error error;
 	WEIR_FREE char *cluster = NULL;
 	weir_status status = kafka_cluster_id(witness_client(watch->witness), watch->config,
 					      ANSWER_TIMEOUT_MS, &cluster, &error);
 	if (status == WEIR_OK)
-		status = progress_set_cluster(watch->progress, cluster, &error);
+		status = progress_offer_cluster(watch->progress, cluster, &error);
 	if (status != WEIR_OK) {
 		health_set_bad("kafka", "%s", error.message);
 		if (log_once_failing(&watch->cluster_away))
 			log_warning("kafka", "state=waiting reason=%s", LOG_TEXT(error.message));
-		return false;
+		return;
 	}
 	log_info("kafka", "cluster=%s", cluster);
-	atomic_store(&watch->has_cluster, true);
-	return true;
 }
 
-/* Another cluster at the same address has positions of its own, or none yet. */
+/* Another cluster at the same address has positions of its own, or none yet. False: the indexing
+ * thread has not taken it. */
 static bool follow_cluster(struct watch *watch)
 {
 	struct weir_error error;
 	WEIR_FREE char *changed = NULL;
+	if (progress_has_offer(watch->progress))
+		return false;
 	const char *cluster = progress_cluster(watch->progress);
+	if (cluster == NULL) {
+		find_cluster(watch);
+		return false;
+	}
 	kafka_cluster_changed(witness_client(watch->witness), watch->config, cluster, &changed);
 	if (changed == NULL)
 		return true;
-	log_warning("kafka", "cluster=%s was=%s reason=%s", changed, cluster,
-		    LOG_TEXT("another cluster answers at this address: it has positions of its "
-			     "own in the index"));
-	return progress_set_cluster(watch->progress, changed, &error) == WEIR_OK;
+	if (progress_offer_cluster(watch->progress, changed, &error) == WEIR_OK)
+		log_warning("kafka", "cluster=%s was=%s reason=%s", changed, cluster,
+			    LOG_TEXT("another cluster answers at this address: it has positions of "
+				     "its own in the index"));
+	return false;
 }
 
 static void on_partition(void *context, const char *topic, int32_t partition, int64_t begin,
@@ -109,8 +113,6 @@ static void note_look(struct watch *watch, weir_status status, const struct weir
 static void look(struct watch *watch)
 {
 	witness_serve(watch->witness);
-	if (!atomic_load(&watch->has_cluster) && !find_cluster(watch))
-		return;
 	if (!follow_cluster(watch))
 		return;
 	struct weir_error error;
@@ -183,11 +185,6 @@ weir_status watch_start(const struct config *config, const struct schema *schema
 	}
 	*watch = made;
 	return WEIR_OK;
-}
-
-bool watch_has_cluster(const struct watch *watch)
-{
-	return atomic_load(&watch->has_cluster);
 }
 
 void watch_stop(struct watch *watch)

@@ -12,8 +12,6 @@ struct watch;
 weir_status watch_start(const struct config *config, const struct schema *schema,
 			struct progress *progress, struct watch **watch,
 			struct weir_error *error) WEIR_MUST_CHECK;
-/* True once the cluster's id is known and progress_set_cluster was called. */
-bool watch_has_cluster(const struct watch *watch);
 void watch_stop(struct watch *watch); /* takes NULL; joins the thread */
 
 #endif

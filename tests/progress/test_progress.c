@@ -16,7 +16,8 @@ static void set_up(void)
 	ck_assert_int_eq(schema_load(path, &schema, &error), WEIR_OK);
 	progress = progress_create(schema, 1000000);
 	ck_assert_ptr_nonnull(progress);
-	ck_assert_int_eq(progress_set_cluster(progress, "a", &error), WEIR_OK);
+	ck_assert_int_eq(progress_offer_cluster(progress, "a", &error), WEIR_OK);
+	progress_take_offer(progress);
 }
 
 static void tear_down(void)
@@ -96,6 +97,69 @@ START_TEST(one_partition_behind_keeps_all_behind)
 }
 END_TEST
 
+static int64_t starts_at(const char *topic)
+{
+	rd_kafka_topic_partition_list_t *list = progress_assignment(progress);
+	const rd_kafka_topic_partition_t *place =
+		rd_kafka_topic_partition_list_find(list, topic, 0);
+	int64_t offset = place != NULL ? place->offset : INT64_MIN;
+	rd_kafka_topic_partition_list_destroy(list);
+	return offset;
+}
+
+static void judge(void)
+{
+	struct log_place place;
+	while (progress_next_doubt(progress, &place))
+		progress_judged(progress, &place, LOG_SAME, false);
+}
+
+/* What is on its way when another cluster answers may be of either: it must not become a position
+ * of the new one, whose first messages would never be read. */
+START_TEST(another_cluster_counts_when_it_is_taken)
+{
+	const char *topic = schema->messages[0].topic;
+	look(5);
+	read_all(3);
+	judge();
+	ck_assert_int_eq(starts_at(topic), 3);
+	ck_assert_int_eq(progress_offer_cluster(progress, "b", &error), WEIR_OK);
+	ck_assert(progress_has_offer(progress));
+	read_all(4);
+	ck_assert_str_eq(progress_cluster(progress), "a");
+	progress_take_offer(progress);
+	ck_assert(!progress_has_offer(progress));
+	ck_assert_str_eq(progress_cluster(progress), "b");
+	ck_assert_int_eq(starts_at(topic), INT64_MIN);
+	look(5);
+	judge();
+	ck_assert_int_eq(starts_at(topic), RD_KAFKA_OFFSET_BEGINNING);
+	ck_assert_int_eq(progress_offer_cluster(progress, "a", &error), WEIR_OK);
+	progress_take_offer(progress);
+	look(5);
+	judge();
+	ck_assert_int_eq(starts_at(topic), 4);
+}
+END_TEST
+
+START_TEST(what_the_group_gave_is_owned_in_another_cluster_too)
+{
+	const char *topic = schema->messages[0].topic;
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_list_add(list, topic, 0);
+	progress_share(progress, "group");
+	ck_assert_int_eq(progress_own(progress, list, &error), WEIR_OK);
+	rd_kafka_topic_partition_list_destroy(list);
+	read_all(3);
+	ck_assert_int_eq(starts_at(topic), 3);
+	unsigned rewinds = progress_rewinds(progress);
+	ck_assert_int_eq(progress_offer_cluster(progress, "b", &error), WEIR_OK);
+	progress_take_offer(progress);
+	ck_assert_int_eq(starts_at(topic), RD_KAFKA_OFFSET_BEGINNING);
+	ck_assert_uint_ne(progress_rewinds(progress), rewinds);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *cases = tcase_create("progress");
@@ -103,5 +167,7 @@ int main(void)
 	tcase_add_test(cases, all_is_read_as_of_the_look);
 	tcase_add_test(cases, what_was_not_looked_at_is_not_read);
 	tcase_add_test(cases, one_partition_behind_keeps_all_behind);
+	tcase_add_test(cases, another_cluster_counts_when_it_is_taken);
+	tcase_add_test(cases, what_the_group_gave_is_owned_in_another_cluster_too);
 	return suite_run(cases, "progress");
 }
