@@ -248,15 +248,17 @@ bool progress_has_offer(struct progress *progress)
 	return has;
 }
 
-/* The group's word is about names, so it holds in the other cluster, too. */
+/* The group's word is about names, so it holds in the other cluster, and there alone. */
 static void own_there(struct progress *progress, const char *before, const char *cluster)
 {
 	for (size_t i = 0; i < progress->count; i++) {
-		const struct partition *each = &progress->partitions[i];
-		if (!each->owned || strcmp(each->cluster, before) != 0)
+		const char *topic = progress->partitions[i].topic;
+		if (!progress->partitions[i].owned ||
+		    strcmp(progress->partitions[i].cluster, before) != 0)
 			continue;
-		struct partition *there =
-			progress_partition(progress, cluster, each->topic, each->number);
+		progress->partitions[i].owned = false;
+		struct partition *there = progress_partition(progress, cluster, topic,
+							     progress->partitions[i].number);
 		if (there != NULL)
 			there->owned = true;
 	}
