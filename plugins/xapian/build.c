@@ -14,7 +14,7 @@
 #define STATE_LIMIT (64U << 20)
 
 /* Forgets everything when it is full, which costs less than keeping an order of use. */
-#define SEEN_SLOTS (1U << 17)
+#define SEEN_SLOTS (1U << 15)
 #define SEEN_LIMIT (SEEN_SLOTS / 2)
 
 struct form_seen {
