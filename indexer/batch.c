@@ -14,6 +14,7 @@ weir_status batch_init(struct batch *batch, const struct schema *schema, struct 
 	*batch = (struct batch){.decoder = event_decoder_create(schema)};
 	if (batch->decoder == NULL)
 		return err_no_memory(error);
+	event_decoder_borrow(batch->decoder); /* items have their messages */
 	batch->ends = rd_kafka_topic_partition_list_new(16);
 	return WEIR_OK;
 }

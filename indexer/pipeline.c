@@ -13,6 +13,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "daemon.h"
 #include "log.h"
@@ -30,6 +33,7 @@ enum {
 };
 #define SECOND INT64_C(1000000)
 #define LOOK_PERIOD (3 * SECOND)
+#define SHRINK_AFTER (2 * SECOND)
 
 struct pipeline {
 	struct pipeline_options options;
@@ -43,6 +47,7 @@ struct pipeline {
 	int64_t next_second, next_look, next_minute; /* moment_monotonic */
 	int take_tries; /* at reading the positions for partitions that the group gave */
 	bool unsynced, ungrouped;
+	int64_t shrink_at; /* moment_monotonic; 0: no batch was large since */
 	bool failed;
 	_Atomic bool leaving; /* the process goes on with another index */
 	struct log_once trouble;
@@ -480,6 +485,19 @@ static bool watch_positions(struct pipeline *pipeline)
 	return status == WEIR_OK;
 }
 
+/* What large batches had is given back when they are over: malloc itself keeps most of it. */
+static void shrink(struct pipeline *pipeline, int64_t now)
+{
+	if (reader_is_behind(pipeline->reader)) {
+		pipeline->shrink_at = now + SHRINK_AFTER;
+	} else if (pipeline->shrink_at != 0 && now >= pipeline->shrink_at) {
+		pipeline->shrink_at = 0;
+#ifdef __GLIBC__
+		malloc_trim(0);
+#endif
+	}
+}
+
 /* Between batches, about once a second. False: something failed, and health says what. */
 static bool keep_house(struct pipeline *pipeline, bool idle)
 {
@@ -506,6 +524,7 @@ static bool keep_house(struct pipeline *pipeline, bool idle)
 		good = watch_positions(pipeline) && good;
 	}
 	progress_report(pipeline->options.progress);
+	shrink(pipeline, now);
 	if (now < pipeline->next_minute)
 		return good;
 	int64_t period = pipeline->retention < 60 * SECOND ? pipeline->retention : 60 * SECOND;

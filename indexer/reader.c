@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Concurrency: reader.h says which thread owns what. Under `lock`: hold, standing, ended, waiting,
- * handed, spare. `news` and `group_waits` are atomic, `held` is the indexing thread's. The
- * rest is of whoever owns the batch that is filled.
+ * handed, spare. `news`, `group_waits` and `behind` are atomic, `held` is the indexing thread's.
+ * The rest is of whoever owns the batch that is filled.
  *
  * Modes. Live: a batch is handed over when its time is over. Behind: batches fill before, and the
- * more messages a commit takes, the less each costs; so the limit grows to what can be committed in
- * COMMIT_TARGET at the pace of the batch before, with batch_count as the upper bound. No longer,
- * because what arrives when the lag ends waits for such a commit. A batch that is handed over
- * without being full ends it. */
+ * more messages a commit takes, the less each costs; so the limit grows to a part of the lag, with
+ * batch_count as the upper bound. No further, because what arrives when the lag ends waits for such
+ * a commit. A batch that is handed over without being full ends it. */
 #include "reader.h"
 
 #include <assert.h>
@@ -49,7 +48,7 @@ struct reader {
 	size_t batch_count, batch_bytes, limit;
 	int64_t batch_time;
 	int64_t began; /* moment_monotonic, when the first message came */
-	bool behind;
+	_Atomic bool behind;
 	int64_t told;	  /* moment_monotonic, when a change of mode was last logged */
 	unsigned changes; /* of mode since then */
 	bool starved, serving;
@@ -372,6 +371,11 @@ void reader_wait(struct reader *reader, int timeout_ms)
 	while (!atomic_load(&reader->group_waits) && moment_monotonic() < until)
 		wait_until(&reader->to_indexing, &reader->lock, until);
 	pthread_mutex_unlock(&reader->lock);
+}
+
+bool reader_is_behind(const struct reader *reader)
+{
+	return atomic_load(&reader->behind);
 }
 
 size_t reader_collected(const struct reader *reader)

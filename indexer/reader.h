@@ -54,6 +54,8 @@ bool reader_group_waits(const struct reader *reader);
 /* Waits, while Kafka's client is served: by the thread, or held by the caller; what was on its way
  * is kept. Ends sooner when the group waits. */
 void reader_wait(struct reader *reader, int timeout_ms);
+/* Batches are full before their time is over. */
+bool reader_is_behind(const struct reader *reader);
 /* Held: messages in the batch that is filled. */
 size_t reader_collected(const struct reader *reader);
 /* Held: forgets all that was collected. */

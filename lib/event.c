@@ -18,6 +18,7 @@ struct event_decoder {
 	struct event_memory memory; /* of the message that is decoded */
 	struct buffer scratch;
 	struct event_key keys[EVENT_KEYS];
+	bool borrows;
 };
 
 struct event_decoder *event_decoder_create(const struct schema *schema)
@@ -41,6 +42,11 @@ void event_decoder_destroy(struct event_decoder *decoder)
 void event_decoder_reset(struct event_decoder *decoder)
 {
 	arena_reset(&decoder->arena);
+}
+
+void event_decoder_borrow(struct event_decoder *decoder)
+{
+	decoder->borrows = true;
 }
 
 static bool is_guid_text(const char *text, size_t length)
@@ -552,6 +558,7 @@ weir_status event_decode(struct event_decoder *decoder, const struct event_messa
 					  .keys = decoder->keys,
 					  .arena = &decoder->arena,
 					  .scratch = &decoder->scratch,
+					  .borrows = decoder->borrows,
 					  .error = error};
 	const char *unknown_type = NULL;
 	arena_reset(&decoder->memory.arena);

@@ -40,7 +40,8 @@ struct event_field {
 	int32_t number;	  /* in the schema; -1: not named there */
 	bool clears;	  /* present with null */
 	const char *json; /* canonical JSON of the normalized value: dates RFC 3339 UTC as a string,
-			     numbers as written, price "12.50" (a string) as 12.50 */
+			     numbers as written, price "12.50" (a string) as 12.50; json_length
+			     counts, no NUL need be behind it */
 	size_t json_length;
 };
 
@@ -64,6 +65,9 @@ struct event_decoder;
 struct event_decoder *event_decoder_create(const struct schema *schema);
 void event_decoder_destroy(struct event_decoder *decoder);
 void event_decoder_reset(struct event_decoder *decoder);
+/* From now on a text that stands in the message's value as a change has it is borrowed from there:
+ * the values have to live as long as the changes. */
+void event_decoder_borrow(struct event_decoder *decoder);
 
 /* WEIR_OK with an outcome, or WEIR_NO_MEMORY. type (EVENT_PASSED_OVER): the unknown name, borrowed
  * until reset. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The members of the event's object: which field each is, and what else they say of the message. */
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -122,6 +123,21 @@ static bool says_nothing(const struct event_decoding *decoding, const struct jso
 	return is_row(decoding) && event_is_text(decoding->envelope.memory, node, UNCHANGED);
 }
 
+/* Where the value stands in the message as it is in scratch, quotes and all; NULL: it does not, or
+ * it is to be copied. */
+static const char *find_in_message(const struct event_decoding *decoding,
+				   const struct jsonnode *node)
+{
+	const struct event_message *message = decoding->message;
+	const struct buffer *scratch = decoding->scratch;
+	uintptr_t start = (uintptr_t)message->value, text = (uintptr_t)node->text;
+	if (!decoding->borrows || node->kind != JSONNODE_STRING || text <= start ||
+	    text - start >= message->value_length || scratch->length != node->length + 2 ||
+	    memcmp(scratch->data, node->text - 1, scratch->length) != 0)
+		return NULL;
+	return node->text - 1;
+}
+
 /* name: of a field of the schema, which lives longer than the change; or any, and number is -1. */
 static weir_status add_field(struct event_decoding *decoding, const char *name, int32_t number,
 			     const struct jsonnode *node, const struct jsonnode *type,
@@ -147,8 +163,10 @@ static weir_status add_field(struct event_decoding *decoding, const char *name, 
 	field->name_length = strlen(name);
 	field->name = number >= 0 ? name : arena_copy(decoding->arena, name, field->name_length);
 	field->json_length = scratch->length;
-	field->json = arena_copy(decoding->arena, scratch->length > 0 ? scratch->data : "",
-				 scratch->length);
+	field->json = find_in_message(decoding, node);
+	if (field->json == NULL)
+		field->json = arena_copy(decoding->arena, scratch->length > 0 ? scratch->data : "",
+					 scratch->length);
 	if (buffer_failed(scratch) || field->name == NULL || field->json == NULL)
 		return err_no_memory(decoding->error);
 	decoding->field_count++;

@@ -97,6 +97,7 @@ struct event_decoding {
 	struct event_key *keys;
 	struct arena *arena; /* of the batch */
 	struct buffer *scratch;
+	bool borrows; /* from the message's value; else everything is copied */
 	struct event_field *fields;
 	size_t field_count;
 	size_t unknown_bytes;

@@ -52,11 +52,11 @@ const struct config_option config_options[] = {
 	{"indexer", "port", CONFIG_INTEGER, "8082", 0, 65535, "Port to listen on; 0: any free one"},
 	{"indexer", "idle_timeout", CONFIG_DURATION, "60s", 1000000, DAY,
 	 "An HTTP connection on which nothing comes or goes for so long is closed"},
-	{"indexer", "batch_count", CONFIG_INTEGER, "4096", 1, 1000000,
+	{"indexer", "batch_count", CONFIG_INTEGER, "2048", 1, 1000000,
 	 "Messages in a batch (one commit) at most; more than 1,024 only while the index is "
 	 "behind, "
 	 "and never more than a quarter of what it is behind"},
-	{"indexer", "batch_bytes", CONFIG_SIZE, "8MiB", 1024, INT64_C(1) << 40,
+	{"indexer", "batch_bytes", CONFIG_SIZE, "4MiB", 1024, INT64_C(1) << 40,
 	 "Bytes of values in a batch at most; one is collected while another is committed"},
 	{"indexer", "batch_time", CONFIG_DURATION, "30ms", 0, 60000000,
 	 "A batch is committed this long after its first message, or as soon as the one before it "

@@ -98,7 +98,7 @@ START_TEST(without_anything_the_defaults_hold)
 	ck_assert_int_eq(config_integer(config, "eventd", "port"), 8080);
 	ck_assert_int_eq(config_duration(config, "indexer", "tombstone_retention"),
 			 INT64_C(7) * 86400 * 1000000);
-	ck_assert_int_eq(config_size(config, "indexer", "batch_bytes"), 8 << 20);
+	ck_assert_int_eq(config_size(config, "indexer", "batch_bytes"), 4 << 20);
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/weir-data/events.db", folder);
 	ck_assert_str_eq(config_text(config, "eventd", "database"), path);
