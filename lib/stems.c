@@ -13,7 +13,7 @@
 
 /* Open addressing, at most half full; forgets everything when it is, which costs less than keeping
  * an order of use. */
-enum { SLOT_COUNT = 1 << 17, ENTRY_LIMIT = SLOT_COUNT / 2, STEM_LIMIT = 64 };
+enum { SLOT_COUNT = 1 << 15, ENTRY_LIMIT = SLOT_COUNT / 2, STEM_LIMIT = 64 };
 
 struct entry {
 	uint32_t hash;

@@ -265,7 +265,8 @@ static void settle(struct store *store, struct bytes *positions, const struct he
 		segment->first_pending =
 			segment->segment.first_chunk * CHUNK_DOCIDS + 1 + segment->given;
 		segment->pending_count = 0;
-		segment->target.has_committed = segment->target.has_added = false;
+		segment->target.has_committed = false;
+		segment->target.added = 0;
 	}
 	for (size_t i = 0; i < WORKERS; i++)
 		worker_reset(store->workers[i], true);

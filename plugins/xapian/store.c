@@ -408,7 +408,7 @@ static weir_status restore_segment(struct store *store, struct store_segment *se
 {
 	struct target *target = &segment->target;
 	weir_status status = WEIR_OK;
-	if (target->has_added && !target->is_ill && target->writer != NULL)
+	if (target->added > 0 && !target->is_ill && target->writer != NULL)
 		target->is_ill = segment_cancel(target->writer, error) != WEIR_OK;
 	if (target->is_ill) {
 		status = store_remake(store, segment, error);
@@ -418,7 +418,8 @@ static weir_status restore_segment(struct store *store, struct store_segment *se
 	}
 	if (status != WEIR_OK)
 		return status;
-	target->has_added = target->has_committed = false;
+	target->has_committed = false;
+	target->added = 0;
 	segment->given_before = segment->given;
 	segment->first_pending = segment->segment.first_chunk * CHUNK_DOCIDS + 1 + segment->given;
 	segment->pending_count = 0;

@@ -17,6 +17,11 @@
 #include "record.h"
 
 #define STAGED 32
+/* Xapian holds in memory what was added since its last commit. More at a time would not be cheaper,
+ * and what it has is not visible before the store's commit anyway. Tests have fewer. */
+#ifndef FLUSH_DOCUMENTS
+#define FLUSH_DOCUMENTS 512
+#endif
 
 enum job_kind { JOB_ADD, JOB_COMMIT, JOB_FILL };
 
@@ -50,6 +55,20 @@ struct worker {
 
 /* What the thread does */
 
+static weir_status do_commit(struct worker *worker, struct target *target)
+{
+	weir_status status = WEIR_OK;
+	if (target->writer == NULL)
+		status = segment_create(target->path, &target->writer, &worker->error);
+	if (status == WEIR_OK) {
+		target->has_committed = true;
+		status = segment_commit(target->writer, &worker->error);
+		if (status == WEIR_OK)
+			target->added = 0;
+	}
+	return status;
+}
+
 static weir_status do_add(struct worker *worker, struct target *target, struct pending *pending)
 {
 	struct record record;
@@ -64,21 +83,10 @@ static weir_status do_add(struct worker *worker, struct target *target, struct p
 	if (!record_parts(worker->records.data + start, worker->records.length - start, &record))
 		return error_set(&worker->error, WEIR_RETRY,
 				 "xapian: the record of a document is damaged in memory");
-	target->has_added = true;
-	return segment_add(target->writer, &record, &worker->error);
-}
-
-static weir_status do_commit(struct worker *worker, struct target *target)
-{
-	weir_status status = WEIR_OK;
-	if (target->writer == NULL)
-		status = segment_create(target->path, &target->writer, &worker->error);
-	if (status == WEIR_OK) {
-		target->has_committed = true;
-		status = segment_commit(target->writer, &worker->error);
-		target->has_added = status != WEIR_OK;
-	}
-	return status;
+	target->added++;
+	status = segment_add(target->writer, &record, &worker->error);
+	return status == WEIR_OK && target->added >= FLUSH_DOCUMENTS ? do_commit(worker, target)
+								     : status;
 }
 
 static weir_status do_fill(struct worker *worker, struct target *target)

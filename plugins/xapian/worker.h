@@ -16,7 +16,7 @@
 struct target {
 	char *path;
 	struct segment_writer *writer; /* NULL: not opened yet, or filled and closed */
-	bool has_added;		       /* since the last commit of Xapian's */
+	uint32_t added;		       /* documents since the last commit of Xapian's */
 	bool has_committed;	       /* since target_settle */
 	bool is_ill;		       /* something failed: it has to be made again */
 };
