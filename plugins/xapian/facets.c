@@ -6,12 +6,17 @@
 #include "error.h"
 #include "session.h"
 
+/* Of how many values counts are kept LANES times: else a document of the same value as the one
+ * before would wait until that is counted. */
+#define LANES 4U
+#define LANES_LIMIT 1024U
+
 /* The values of a field, counted by ordinal. */
 struct tally {
 	size_t field;
 	enum column_kind kind;
-	uint32_t *counts;
-	uint32_t size;
+	uint32_t *counts; /* by ordinal; while counting: by what the column holds, lane by lane */
+	uint32_t size, lanes;
 	uint32_t *best; /* ordinals of the values to hand out */
 	size_t best_count;
 };
@@ -51,35 +56,49 @@ static weir_status begin(const weir_session *session, int32_t field, struct tall
 	tally->size = tally->kind == COLUMN_ORDINAL
 			      ? names_count(session->reader->names, (size_t)field)
 			      : 2;
-	tally->counts = calloc((size_t)tally->size + 1, sizeof(*tally->counts));
+	tally->lanes = tally->size < LANES_LIMIT ? LANES : 1;
+	tally->counts = calloc(((size_t)tally->size + 1) * tally->lanes, sizeof(*tally->counts));
 	return tally->counts != NULL ? WEIR_OK : error_no_memory(error);
 }
 
-static void count_ordinals(const struct tally *tally, const struct rows *rows,
-			   const struct match_chunk *chunk)
+/* The matches of a chunk: places, or NULL for all of them. */
+struct places {
+	const uint16_t *places;
+	uint32_t count;
+};
+
+static inline void count_value(const struct tally *tally, uint32_t *lane, uint32_t value)
 {
-	const uint32_t *values = (const uint32_t *)(const void *)rows_at(
-		rows, COLUMN_FIELDS + tally->field, chunk->base, sizeof(uint32_t));
-	uint32_t index;
-	EACH_BIT(chunk->bits, index)
-	{
-		uint32_t ordinal = values[index] - 1; /* 0: it has none */
-		if (ordinal < tally->size)
-			tally->counts[ordinal]++;
-	}
+	lane[value <= tally->size ? value : 0]++; /* 0: it has none */
 }
 
-static void count_booleans(const struct tally *tally, const struct rows *rows,
-			   const struct match_chunk *chunk)
+static void count_ordinals(const struct tally *tally, const struct rows *rows, uint32_t base,
+			   const struct places *matches)
+{
+	const uint32_t *values = (const uint32_t *)(const void *)rows_at(
+		rows, COLUMN_FIELDS + tally->field, base, sizeof(uint32_t));
+	const uint16_t *places = matches->places;
+	uint32_t step = tally->lanes > 1 ? tally->size + 1 : 0, i = 0;
+	uint32_t *lanes[LANES] = {tally->counts, tally->counts + step, tally->counts + 2 * step,
+				  tally->counts + 3 * step};
+	for (; i + LANES <= matches->count; i += LANES)
+		for (uint32_t lane = 0; lane < LANES; lane++)
+			count_value(tally, lanes[lane],
+				    values[places != NULL ? places[i + lane] : i + lane]);
+	for (; i < matches->count; i++)
+		count_value(tally, lanes[0], values[places != NULL ? places[i] : i]);
+}
+
+static void count_booleans(const struct tally *tally, const struct rows *rows, uint32_t base,
+			   const struct places *matches)
 {
 	const uint64_t *values = (const uint64_t *)(const void *)rows_at(
-		rows, COLUMN_FIELDS + tally->field, chunk->base, sizeof(uint64_t));
+		rows, COLUMN_FIELDS + tally->field, base, sizeof(uint64_t));
 	uint64_t no = order_of_integer(0), yes = order_of_integer(1);
-	uint32_t index;
-	EACH_BIT(chunk->bits, index)
-	{
-		tally->counts[0] += values[index] == no;
-		tally->counts[1] += values[index] == yes;
+	for (uint32_t i = 0; i < matches->count; i++) {
+		uint64_t value = values[matches->places != NULL ? matches->places[i] : i];
+		tally->counts[1] += value == no;
+		tally->counts[2] += value == yes;
 	}
 }
 
@@ -87,12 +106,32 @@ static int count_chunk(void *context, const struct match_chunk *chunk)
 {
 	const struct tallies *tallies = context;
 	const struct rows *rows = &tallies->session->reader->rows;
+	uint16_t places[CHUNK_DOCIDS];
+	struct places matches = {NULL, bits_count(chunk->bits)};
+	uint32_t index, count = 0;
+	if (matches.count < CHUNK_DOCIDS) {
+		EACH_BIT(chunk->bits, index)
+		places[count++] = (uint16_t)index;
+		matches.places = places;
+	}
 	for (size_t i = 0; i < tallies->count; i++)
 		if (tallies->tallies[i].kind == COLUMN_ORDINAL)
-			count_ordinals(&tallies->tallies[i], rows, chunk);
+			count_ordinals(&tallies->tallies[i], rows, chunk->base, &matches);
 		else
-			count_booleans(&tallies->tallies[i], rows, chunk);
+			count_booleans(&tallies->tallies[i], rows, chunk->base, &matches);
 	return 0;
+}
+
+/* The sums of the lanes, by ordinal. */
+static void settle(struct tally *tally)
+{
+	uint32_t step = tally->size + 1;
+	for (uint32_t i = 0; i < tally->size; i++) {
+		uint32_t sum = 0;
+		for (uint32_t lane = 0; lane < tally->lanes; lane++)
+			sum += tally->counts[(size_t)lane * step + i + 1];
+		tally->counts[i] = sum;
+	}
 }
 
 /* Whether the value comes before the other: it has more, or is lower in byte order. */
@@ -178,28 +217,40 @@ static void finish(struct tallies *tallies)
 	free(tallies->tallies);
 }
 
+/* Of what the last search has found, where that was the same. */
+static weir_status count(weir_session *session, const struct weir_facets *wanted,
+			 struct tallies *tallies, struct weir_error *error)
+{
+	struct question question = session_question(session, wanted->query, wanted->filter);
+	if (found_each(&session->found, &question, count_chunk, tallies))
+		return match_cancelled(&session->match, error);
+	weir_status status = session_prepare(session, wanted->query, wanted->filter, false, error);
+	if (status != WEIR_OK)
+		return status;
+	status = match_run(&session->match, count_chunk, tallies, error);
+	match_end(&session->match);
+	return status;
+}
+
 weir_status session_facets(weir_session *session, const struct weir_facets *wanted,
 			   weir_on_facet on_facet, void *context, struct weir_error *error)
 {
 	struct tallies tallies = {session, NULL, wanted->field_count};
-	weir_status status = session_prepare(session, wanted->query, wanted->filter, false, error);
-	if (status != WEIR_OK)
-		return status;
+	weir_status status = WEIR_OK;
 	tallies.tallies = calloc(wanted->field_count + 1, sizeof(*tallies.tallies));
-	if (tallies.tallies == NULL) {
-		match_end(&session->match);
+	if (tallies.tallies == NULL)
 		return error_no_memory(error);
-	}
 	for (size_t i = 0; i < tallies.count && status == WEIR_OK; i++)
 		status = begin(session, wanted->fields[i], &tallies.tallies[i], error);
 	if (status == WEIR_OK)
-		status = match_run(&session->match, count_chunk, &tallies, error);
-	for (size_t i = 0; i < tallies.count && status == WEIR_OK; i++)
+		status = count(session, wanted, &tallies, error);
+	for (size_t i = 0; i < tallies.count && status == WEIR_OK; i++) {
+		settle(&tallies.tallies[i]);
 		status = choose(&tallies, &tallies.tallies[i], wanted->limit, error);
+	}
 	status = session_check(session, status, error);
 	if (status == WEIR_OK)
 		hand_out(&tallies, on_facet, context);
 	finish(&tallies);
-	match_end(&session->match);
 	return status;
 }

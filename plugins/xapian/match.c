@@ -29,6 +29,7 @@ void match_finish(struct match *match)
 		free(sides[i]->frequencies);
 	}
 	bytes_finish(&match->window.bytes);
+	sight_finish(&match->sight);
 	*match = (struct match){0};
 }
 
@@ -143,7 +144,11 @@ static void make_weights(struct match *match, struct match_side *side)
 static weir_status begin(struct match *match, struct plan *query, struct plan *filter,
 			 struct weir_error *error)
 {
+	const struct head *head = match->head;
 	weir_status status = match_cancelled(match, error);
+	if (status == WEIR_OK)
+		status = sight_move(&match->sight, match->reader->mark | head->commit, head->commit,
+				    head->docid_limit, error);
 	if (status == WEIR_OK)
 		status = make_side(match, &match->query, query, error);
 	if (status == WEIR_OK)
@@ -179,31 +184,9 @@ void match_end(struct match *match)
 	lists_release(match, &match->filter);
 }
 
-void match_mask(const struct match *match, uint32_t base, uint64_t bits[BITS_WORDS])
+void match_mask(struct match *match, uint32_t base, uint64_t bits[BITS_WORDS])
 {
-	const struct rows *rows = &match->reader->rows;
-	const uint32_t *born = (const uint32_t *)(const void *)rows_at(rows, COLUMN_BORN, base, 4);
-	const uint32_t *dead = (const uint32_t *)(const void *)rows_at(rows, COLUMN_DEAD, base, 4);
-	/* One is taken from each, so that 0, which is never, becomes the largest. */
-	uint32_t limit = match->head->commit;
-	for (size_t word = 0; word < BITS_WORDS; word++) {
-		uint64_t left = bits[word], kept = 0;
-		if (word_count(left) < 16) {
-			for (; left != 0; left &= left - 1) {
-				size_t index = word * 64 + (size_t)__builtin_ctzll(left);
-				bool seen = born[index] - 1 < limit && dead[index] - 1 >= limit;
-				kept |= seen ? left & -left : 0;
-			}
-		} else {
-			size_t count = CHUNK_DOCIDS < 64 ? CHUNK_DOCIDS : 64;
-			for (size_t i = 0; i < count; i++) {
-				size_t index = word * 64 + i;
-				uint64_t seen = born[index] - 1 < limit && dead[index] - 1 >= limit;
-				kept |= seen << i;
-			}
-		}
-		bits[word] &= kept;
-	}
+	sight_mask(&match->sight, &match->reader->rows, base, bits);
 }
 
 static weir_status damaged(const struct match *match, struct weir_error *error)

@@ -10,14 +10,15 @@
 #ifndef MATCH_H
 #define MATCH_H
 
+#include "bits.h"
 #include "bytes.h"
 #include "cache.h"
 #include "pairs.h"
 #include "postings.h"
 #include "query.h"
 #include "reader.h"
+#include "sight.h"
 
-#define BITS_WORDS ((CHUNK_DOCIDS + 63) / 64)
 #define NORM_COUNT 1024
 #define BM25_K1 1.0
 #define BM25_B 0.5
@@ -74,6 +75,7 @@ struct match {
 	 * any more. Then has_passed_over says whether some were not. */
 	float floor;
 	bool has_passed_over;
+	struct sight sight;
 	struct match_window { /* of the log, read last */
 		uint64_t place;
 		struct bytes bytes;
@@ -103,52 +105,13 @@ void match_finish(struct match *match);
 weir_status match_cancelled(struct match *match, struct weir_error *error); /* WEIR_OK: it is not */
 
 /* Takes away the bits of what cannot be seen at the session's commit. base: as of a chunk. */
-void match_mask(const struct match *match, uint32_t base, uint64_t bits[BITS_WORDS]);
+void match_mask(struct match *match, uint32_t base, uint64_t bits[BITS_WORDS]);
 /* The beginning of the record of a visible document, up to its words; good until the next call. */
 weir_status match_record(struct match *match, uint32_t docid, struct record *record,
 			 struct weir_error *error);
 /* All of it, in bytes. */
 weir_status match_whole_record(const struct match *match, uint32_t docid, struct bytes *bytes,
 			       struct record *record, struct weir_error *error);
-
-/* Runs the statement behind for each bit that is set, in order. */
-#define EACH_BIT(bits, index)                                                                      \
-	for (size_t word_ = 0; word_ < BITS_WORDS; word_++)                                        \
-		for (uint64_t left_ = (bits)[word_];                                               \
-		     left_ != 0 &&                                                                 \
-		     ((index) = (uint32_t)(word_ * 64 + (size_t)__builtin_ctzll(left_)), true);    \
-		     left_ &= left_ - 1)
-
-static inline bool bit_is_set(const uint64_t *bits, uint32_t index)
-{
-	return (bits[index / 64] >> index % 64 & 1) != 0;
-}
-static inline void bit_set(uint64_t *bits, uint32_t index)
-{
-	bits[index / 64] |= UINT64_C(1) << index % 64;
-}
-/* Without an instruction for it, which not every machine has, the compiler's own is a call. */
-static inline uint32_t word_count(uint64_t word)
-{
-	word -= word >> 1 & UINT64_C(0x5555555555555555);
-	word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
-	word = (word + (word >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F);
-	return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
-}
-static inline uint32_t bits_count(const uint64_t *bits)
-{
-	uint32_t count = 0;
-	for (size_t i = 0; i < BITS_WORDS; i++)
-		count += word_count(bits[i]);
-	return count;
-}
-static inline bool bits_any(const uint64_t *bits)
-{
-	uint64_t any = 0;
-	for (size_t i = 0; i < BITS_WORDS; i++)
-		any |= bits[i];
-	return any != 0;
-}
 
 /* For match.c: */
 struct match_task {

@@ -93,6 +93,13 @@ static weir_status browse(weir_session *session, struct order *order, size_t wan
 	return status;
 }
 
+static int take_chunk(void *context, const struct match_chunk *chunk)
+{
+	weir_session *session = context;
+	found_add(&session->found, chunk);
+	return order_take(&session->order, chunk);
+}
+
 /* Leaves the page at [*from, *to) of the order's items. */
 static weir_status find_page(weir_session *session, const struct weir_search *search, size_t *from,
 			     size_t *to, uint64_t *total, struct weir_error *error)
@@ -112,9 +119,13 @@ static weir_status find_page(weir_session *session, const struct weir_search *se
 		*to = order->count;
 		return status;
 	}
-	status = match_run(&session->match, order_take, order, error);
+	struct question question = session_question(session, search->query, search->filter);
+	found_begin(&session->found, &question);
+	status = match_run(&session->match, take_chunk, session, error);
 	if (status == WEIR_OK)
 		status = order_settle(order, *from, to, error);
+	if (status == WEIR_OK && !session->match.has_passed_over)
+		found_end(&session->found);
 	*total = order->total;
 	return status;
 }

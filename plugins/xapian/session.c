@@ -188,6 +188,7 @@ void session_close(weir_session *session)
 	if (session == NULL)
 		return;
 	order_finish(&session->order);
+	found_finish(&session->found);
 	match_finish(&session->match);
 	plan_finish(&session->query);
 	plan_finish(&session->filter);
@@ -255,6 +256,13 @@ weir_status session_prepare(weir_session *session, const struct weir_query *quer
 	session_match(session);
 	return match_begin(&session->match, &session->query,
 			   filter != NULL ? &session->filter : NULL, is_scored, error);
+}
+
+struct question session_question(const weir_session *session, const struct weir_query *query,
+				 const struct weir_query *filter)
+{
+	return (struct question){session->reader->mark | session->head.commit,
+				 &session->instance->fields, query, filter};
 }
 
 weir_status session_check(const weir_session *session, weir_status status, struct weir_error *error)

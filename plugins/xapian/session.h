@@ -3,6 +3,7 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include "found.h"
 #include "instance.h"
 #include "match.h"
 #include "order.h"
@@ -20,6 +21,7 @@ struct weir_session {
 	struct plan query, filter;
 	struct match match;
 	struct order order;
+	struct found found;
 	struct bytes record; /* scratch */
 };
 
@@ -27,6 +29,9 @@ struct weir_session {
 weir_status session_prepare(weir_session *session, const struct weir_query *query,
 			    const struct weir_query *filter, bool is_scored,
 			    struct weir_error *error);
+/* The question by which session->found knows the answer. */
+struct question session_question(const weir_session *session, const struct weir_query *query,
+				 const struct weir_query *filter);
 /* For what asks no query. */
 void session_match(weir_session *session);
 

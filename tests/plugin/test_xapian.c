@@ -403,6 +403,112 @@ START_TEST(test_a_full_disk_is_waited_out)
 }
 END_TEST
 
+enum { QUESTIONS = 30 };
+
+/* Questions of the same texts, values and parts that are not the same. */
+static void make_questions(const struct weir_query *out[QUESTIONS])
+{
+	const struct weir_query *made[QUESTIONS] = {
+		all(),
+		none(),
+		term(ANY, "one"),
+		term(ANY, "two"),
+		term(TITLE, "one"),
+		term(BODY, "one"),
+		prefix(ANY, "one"),
+		prefix(ANY, "on"),
+		phrase(ANY, "one two"),
+		phrase(ANY, "two one"),
+		near(ANY, "one two", 1),
+		near(ANY, "one two", 2),
+		exact(TAG, "one"),
+		exact(LABEL, "one"),
+		exact(TAG, "two"),
+		is(FREE, 0),
+		is(FREE, 1),
+		range(PRICE, "[1 3]"),
+		range(PRICE, "(1 3]"),
+		range(PRICE, "[1 3)"),
+		range(PRICE, "[1 *"),
+		range(PRICE, "[* 1]"),
+		range(PRICE, "[1 4]"),
+		AND(term(ANY, "one"), term(ANY, "two")),
+		OR(term(ANY, "one"), term(ANY, "two")),
+		NOT(term(ANY, "one")),
+		AND(term(ANY, "one"), NOT(term(ANY, "two"))),
+		AND(NOT(AND(term(ANY, "one"), term(ANY, "two")))),
+		OR(AND(term(ANY, "one"), term(ANY, "two")), term(ANY, "three")),
+		OR(AND(term(ANY, "one")), term(ANY, "two"), term(ANY, "three")),
+	};
+	memcpy(out, made, sizeof(made));
+}
+
+static const char *count_tags(weir_session *session, const struct weir_query *query,
+			      const struct weir_query *filter)
+{
+	static const int32_t fields[] = {TAG, FREE, LABEL};
+	return counted_filtered(session, query, filter, fields, 3, 10);
+}
+
+static void put_some(weir_instance *writer, int first, int end)
+{
+	static const char *const words[] = {
+		"one",	 "two", "three", "one two", "two one", "one of two", "one or three two",
+		"online"};
+	static const char *const values[] = {"one", "two", "three"};
+	for (int i = first; i < end; i++) {
+		char id[16], price[16];
+		snprintf(id, sizeof(id), "id%d", i % 200);
+		snprintf(price, sizeof(price), "%d", i / 3 % 6);
+		LATER(writer, .id = id, .title = words[i % 8], .body = words[i / 8 % 8],
+		      .tag = values[i % 3], .label = values[i / 7 % 3], .version = i,
+		      .free = i % 5 < 2 ? "1" : "0", .price = price);
+	}
+	commit(writer);
+}
+
+/* What a search has found serves to count the values of the same question, and of no other. */
+START_TEST(test_facets_behind_any_search)
+{
+	const struct weir_query *questions[QUESTIONS];
+	char *expected[QUESTIONS];
+	weir_instance *writer = open_writer(), *reader = NULL;
+	put_some(writer, 0, 200);
+	reader = open_reader();
+	weir_session *session = open_session(reader), *fresh = open_session(reader);
+	make_questions(questions);
+	for (int i = 0; i < QUESTIONS; i++) {
+		expected[i] = strdup(count_tags(fresh, questions[i], NULL));
+		ck_assert_ptr_nonnull(expected[i]);
+	}
+	for (int i = 0; i < QUESTIONS; i++)
+		for (int j = 0; j < QUESTIONS; j++) {
+			matches(session, questions[i]);
+			ck_assert_str_eq(count_tags(session, questions[j], NULL), expected[j]);
+			ck_assert_str_eq(count_tags(session, questions[i], NULL), expected[i]);
+			ordered_filtered(session, questions[i], questions[j], "", 0, 10);
+			ck_assert_str_eq(count_tags(session, questions[j], NULL), expected[j]);
+			ck_assert_str_eq(count_tags(session, questions[i], questions[j]),
+					 count_tags(fresh, questions[i], questions[j]));
+		}
+	/* the same question of another commit */
+	matches(session, questions[2]);
+	put_some(writer, 201, 250);
+	ck_assert_str_eq(count_tags(session, questions[2], NULL), expected[2]);
+	refresh(session);
+	refresh(fresh);
+	ck_assert_str_ne(count_tags(fresh, questions[2], NULL), expected[2]);
+	ck_assert_str_eq(count_tags(session, questions[2], NULL),
+			 count_tags(fresh, questions[2], NULL));
+	for (int i = 0; i < QUESTIONS; i++)
+		free(expected[i]);
+	backend->session_close(fresh);
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
 int main(int count, char **arguments)
 {
 	TCase *cases = tcase_create("xapian");
@@ -415,6 +521,7 @@ int main(int count, char **arguments)
 	tcase_add_test(cases, test_rows_of_a_chunk_that_was_cut);
 	tcase_add_test(cases, test_abandoned_while_segments_fill);
 	tcase_add_test(cases, test_phrases_with_and_without_pairs);
+	tcase_add_test(cases, test_facets_behind_any_search);
 	tcase_add_test(cases, test_a_full_disk_is_waited_out);
 	return particular_main(count, arguments, "xapian", cases);
 }

@@ -18,6 +18,7 @@
 #include "names.h"
 #include "record.h"
 #include "rows.h"
+#include "sight.h"
 
 #define MUST(call)                                                                                 \
 	do {                                                                                       \
@@ -624,6 +625,69 @@ START_TEST(test_a_manifest_comes_back)
 }
 END_TEST
 
+enum { SIGHT_CHUNKS = 4, SIGHT_LIMIT = SIGHT_CHUNKS * CHUNK_DOCIDS - 99 };
+
+/* Births and deaths of commits 1 to 8, and none; in chunk 1 all are born in 1 and live, in chunk 2
+ * one of them dies in 5. */
+static void write_lives(struct rows *rows, uint32_t docid)
+{
+	uint32_t chunk = (docid - 1) / CHUNK_DOCIDS;
+	uint32_t born = next_number(9), dead = next_number(2) * (born + next_number(4));
+	if (chunk == 1 || chunk == 2) {
+		born = 1;
+		dead = docid == 2 * CHUNK_DOCIDS + 77 ? 5 : 0;
+	}
+	MUST(rows_write(rows, COLUMN_BORN, docid, &born, 1, &error));
+	MUST(rows_write(rows, COLUMN_DEAD, docid, &dead, 1, &error));
+}
+
+static void check_sight(struct sight *sight, const struct rows *rows, uint32_t commit)
+{
+	static const uint32_t shares[] = {2000, 3, 1}; /* one in so many is asked for */
+	for (uint32_t i = 0; i < 3 * SIGHT_CHUNKS; i++) {
+		uint64_t bits[BITS_WORDS] = {0}, expected[BITS_WORDS] = {0};
+		uint32_t base = next_number(SIGHT_CHUNKS) * CHUNK_DOCIDS + 1;
+		for (uint32_t at = 0; at < CHUNK_DOCIDS; at++) {
+			if (next_number(shares[i % 3]) > 0)
+				continue;
+			bit_set(bits, at);
+			if (rows_visible(rows, base + at, commit))
+				bit_set(expected, at);
+		}
+		sight_mask(sight, rows, base, bits);
+		ck_assert_mem_eq(bits, expected, sizeof(bits));
+	}
+}
+
+START_TEST(test_what_can_be_seen)
+{
+	struct fields none = {0};
+	struct rows_layout layout;
+	struct rows rows = {0};
+	struct sight sight = {0};
+	MUST(rows_layout_init(&layout, &none, &error));
+	MUST(rows_create(&rows, scratch, &layout, &error));
+	for (uint32_t chunk = 0; chunk < SIGHT_CHUNKS; chunk++)
+		MUST(rows_reserve(&rows, chunk, &error));
+	MUST(rows_map(&rows, SIGHT_CHUNKS * CHUNK_DOCIDS + 1, &error));
+	for (uint32_t docid = 1; docid <= SIGHT_CHUNKS * CHUNK_DOCIDS; docid++)
+		write_lives(&rows, docid);
+	for (uint32_t round = 0; round < 30; round++) {
+		uint32_t commit = next_number(10), later = commit + 1, docid;
+		MUST(sight_move(&sight, UINT64_C(7) << 32 | commit, commit, SIGHT_LIMIT, &error));
+		check_sight(&sight, &rows, commit);
+		/* what comes meanwhile is of a later commit */
+		docid = 1 + next_number(SIGHT_CHUNKS * CHUNK_DOCIDS);
+		if (rows_visible(&rows, docid, commit))
+			MUST(rows_write(&rows, COLUMN_DEAD, docid, &later, 1, &error));
+		check_sight(&sight, &rows, commit);
+	}
+	sight_finish(&sight);
+	rows_close(&rows);
+	rows_layout_finish(&layout);
+}
+END_TEST
+
 START_TEST(test_rows_are_what_was_written)
 {
 	struct field list[] = {
@@ -767,6 +831,7 @@ int main(void)
 	tcase_add_test(cases, test_the_newest_good_head_counts);
 	tcase_add_test(cases, test_a_manifest_comes_back);
 	tcase_add_test(cases, test_rows_are_what_was_written);
+	tcase_add_test(cases, test_what_can_be_seen);
 	tcase_add_test(cases, test_neighbours_of_a_level_are_merged);
 	tcase_add_test(cases, test_too_many_segments_are_merged_by_fewer);
 	tcase_add_test(cases, test_the_largest_segments_are_left_alone);
