@@ -140,6 +140,9 @@ static weir_status open_list(struct match_task *task, size_t term, struct cached
 	struct match_side *side = task->side;
 	struct list *list = &side->lists[term];
 	weir_status status = WEIR_OK;
+	/* A chunk may be asked for twice, and Xapian's lists only go forward. */
+	if (list->postings != NULL && list->limit > task->match->base)
+		close_list(list);
 	if (list->docids != NULL || list->postings != NULL)
 		return WEIR_OK;
 	if (cached == NULL || cached_docids(cached) == NULL)
@@ -241,19 +244,21 @@ static size_t seek(const uint32_t *docids, size_t at, size_t count, uint32_t doc
 	return low;
 }
 
-static void pick_cached(const struct match *match, struct list *list, size_t end,
+static void pick_cached(const struct match *match, const struct list *list, size_t end,
 			const struct taking *taking)
 {
+	size_t at = list->at;
 	uint32_t index;
 	EACH_BIT(taking->within, index)
 	{
 		uint32_t docid = match->base + index;
-		list->at = seek(list->docids, list->at, end, docid);
-		if (list->at < end && list->docids[list->at] == docid)
-			put(taking, match, index, list->counts[list->at]);
+		at = seek(list->docids, at, end, docid);
+		if (at < end && list->docids[at] == docid)
+			put(taking, match, index, list->counts[at]);
 	}
 }
 
+/* The list stays at the chunk's beginning: a chunk may be asked for twice. */
 static void take_cached(const struct match *match, struct list *list, size_t count,
 			const struct taking *taking)
 {
@@ -272,7 +277,6 @@ static void take_cached(const struct match *match, struct list *list, size_t cou
 			if (taking->within == NULL || bit_is_set(taking->within, docids[at] - base))
 				put(taking, match, docids[at] - base, list->counts[at]);
 	}
-	list->at = end;
 }
 
 weir_status lists_take(struct match_task *task, size_t term, const struct taking *taking)
@@ -294,6 +298,7 @@ weir_status lists_take(struct match_task *task, size_t term, const struct taking
 	}
 	if (list->postings == NULL)
 		return WEIR_OK;
+	list->limit = match->base + CHUNK_DOCIDS;
 	/* How many postings a chunk has, if they are spread evenly. */
 	uint64_t here = frequency * CHUNK_DOCIDS / (match->segment_documents + 1);
 	status = taking->within != NULL && here > taking->within_count * PICK_RATIO

@@ -42,6 +42,7 @@ struct match_side {
 		const uint8_t *counts;
 		size_t at;
 		struct postings *postings; /* where there is no cached one */
+		uint32_t limit;		   /* docids below it were asked for */
 	} * lists;
 	struct match_node {
 		double weight;	      /* TERMS and BEGINNING: boost and rarity */

@@ -207,20 +207,53 @@ static bool add_item(struct order *order, struct order_item item)
 	return true;
 }
 
+/* Scores below it stand behind the page by now; 0: none does. */
+static float least_score(const struct order *order)
+{
+	const struct order_level *level = &order->levels[0];
+	if (order->bound_count < order->wanted || level->kind != LEVEL_SCORE || !level->descending)
+		return 0;
+	uint64_t key = LAST - 1 - order->bounds[0];
+	uint32_t bits = key > 1 && key <= UINT32_MAX ? (uint32_t)(key - 1) : 0;
+	float score;
+	memcpy(&score, &bits, sizeof(score));
+	return score;
+}
+
+_Static_assert(CHUNK_DOCIDS < 64 || CHUNK_DOCIDS % 64 == 0, "runs are whole");
+#define RUN (CHUNK_DOCIDS < 64 ? CHUNK_DOCIDS : 64U)
+
+/* Whether one of a run of scores is so high: of most runs none is, and to ask for all of them at
+ * once is quicker than one by one. */
+static bool any_reaches(const float *scores, float least)
+{
+	uint32_t any = 0;
+	for (size_t i = 0; i < RUN; i++)
+		any |= scores[i] >= least;
+	return any != 0;
+}
+
 /* The most frequent order by far, so without a call for each match. */
 static void take_scores(struct order *order, const struct match_chunk *chunk)
 {
 	bool descending = order->levels[0].descending;
-	uint32_t index;
-	EACH_BIT(chunk->bits, index)
-	{
-		float score = chunk->scores[index];
-		uint64_t key = key_of_score(score);
-		key = descending ? LAST - 1 - key : key;
-		if (order->bound_count == order->wanted && key > order->bounds[0])
+	float least = least_score(order);
+	for (size_t word = 0; word < BITS_WORDS; word++) {
+		const float *scores = chunk->scores + word * 64;
+		uint64_t left = chunk->bits[word];
+		if (least > 0 && left != 0 && !any_reaches(scores, least))
 			continue;
-		if (!add_item(order, (struct order_item){key, chunk->base + index, score}))
-			order->failed = true;
+		for (; left != 0; left &= left - 1) {
+			uint32_t index = (uint32_t)__builtin_ctzll(left);
+			uint64_t key = key_of_score(scores[index]);
+			uint32_t docid = chunk->base + (uint32_t)(word * 64) + index;
+			key = descending ? LAST - 1 - key : key;
+			if (order->bound_count == order->wanted && key > order->bounds[0])
+				continue;
+			if (!add_item(order, (struct order_item){key, docid, scores[index]}))
+				order->failed = true;
+			least = least_score(order);
+		}
 	}
 }
 
@@ -254,19 +287,6 @@ static void take_any(struct order *order, const struct match_chunk *chunk)
 	}
 }
 
-/* Once enough are counted, and the page is full, worse ones do not matter. Of equal ones the id
- * decides, so they do. */
-static void raise_floor(struct order *order)
-{
-	const struct order_level *level = &order->levels[0];
-	uint64_t key = LAST - 1 - order->bounds[0];
-	if (level->kind != LEVEL_SCORE || !level->descending || key < 1 || key > UINT32_MAX)
-		return;
-	uint32_t bits = (uint32_t)(key - 1);
-	if (bits > 0)
-		memcpy(&order->match->floor, &bits, sizeof(bits));
-}
-
 int order_take(void *context, const struct match_chunk *chunk)
 {
 	struct order *order = context;
@@ -279,9 +299,10 @@ int order_take(void *context, const struct match_chunk *chunk)
 		take_column(order, chunk);
 	else
 		take_any(order, chunk);
-	if (order->has_phrase && order->total >= WEIR_TOTAL_EXACT &&
-	    order->bound_count == order->wanted)
-		raise_floor(order);
+	/* Once enough are counted, and the page is full, worse ones do not matter. Of equal ones
+	 * the id decides, so they do. */
+	if (order->has_phrase && order->total >= WEIR_TOTAL_EXACT)
+		order->match->floor = least_score(order);
 	return order->failed;
 }
 

@@ -509,6 +509,94 @@ START_TEST(test_facets_behind_any_search)
 }
 END_TEST
 
+enum { SCORED = 12000 };
+
+struct scored {
+	size_t count;
+	char ids[SCORED][8];
+	double scores[SCORED];
+};
+
+static int keep_scored(void *context, const struct weir_hit *hit)
+{
+	struct scored *scored = context;
+	ck_assert_uint_lt(scored->count, SCORED);
+	snprintf(scored->ids[scored->count], sizeof(scored->ids[0]), "%.*s", (int)hit->id_length,
+		 hit->id);
+	scored->scores[scored->count++] = hit->score;
+	return 0;
+}
+
+static void search_scored(weir_session *session, const struct weir_query *query, size_t offset,
+			  size_t limit, struct scored *out)
+{
+	struct weir_search search = {.query = query, .offset = offset, .limit = limit};
+	struct weir_search_result result = {0};
+	out->count = 0;
+	MUST(backend->search(session, &search, keep_scored, out, &result, &error));
+}
+
+/* Words so few and texts so short that many scores are equal. */
+static void put_scored(weir_instance *writer)
+{
+	static const char *const words[] = {"one", "two", "one two", "three", "two one one", ""};
+	uint32_t state = 7;
+	for (int i = 0; i < SCORED; i++) {
+		char id[16], title[64], body[64];
+		state = state * 1664525 + 1013904223;
+		uint32_t rolled = state >> 8;
+		snprintf(id, sizeof(id), "%05d", i * 7919 % SCORED);
+		snprintf(title, sizeof(title), "%s common", words[rolled % 6]);
+		snprintf(body, sizeof(body), "%s %s", words[rolled / 6 % 6],
+			 rolled / 36 % 16 == 0 ? "one two" : "some more words");
+		LATER(writer, .id = id, .title = title, .body = body);
+		if (i % 5000 == 0)
+			commit(writer);
+	}
+	commit(writer);
+}
+
+/* To pass over what cannot reach the page changes no page. */
+START_TEST(test_pages_are_those_of_all)
+{
+	static struct scored every, page;
+	weir_instance *writer = open_writer();
+	put_scored(writer);
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	const struct weir_query *queries[] = {
+		term(ANY, "common"),
+		term(ANY, "one"),
+		OR(term(ANY, "common"), term(ANY, "one")),
+		OR(term(ANY, "one"), term(ANY, "two"), term(ANY, "three")),
+		AND(term(ANY, "one"), term(ANY, "two")),
+		AND(term(ANY, "common"), OR(boosted(term(ANY, "two"), 3), term(ANY, "three"))),
+		OR(term(ANY, "common"), phrase(ANY, "one two")),
+		AND(term(ANY, "common"), OR(phrase(ANY, "two one"), term(BODY, "more"))),
+		OR(term(ANY, "common"), AND(prefix(ANY, "tw"), NOT(term(TITLE, "one")))),
+	};
+	static const size_t limits[] = {1, 10, 33}, offsets[] = {0, 1, 100};
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+		search_scored(session, queries[i], 0, SCORED, &every);
+		for (size_t j = 0; j < 9; j++) {
+			size_t from = offsets[j / 3];
+			search_scored(session, queries[i], from, limits[j % 3], &page);
+			ck_assert_uint_eq(page.count, limits[j % 3]);
+			for (size_t k = 0; k < page.count; k++) {
+				ck_assert_msg(strcmp(page.ids[k], every.ids[from + k]) == 0,
+					      "%zu/%zu/%zu: %s %.9g, not %s %.9g", i, j, k,
+					      page.ids[k], page.scores[k], every.ids[from + k],
+					      every.scores[from + k]);
+				ck_assert_double_eq(page.scores[k], every.scores[from + k]);
+			}
+		}
+	}
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
 int main(int count, char **arguments)
 {
 	TCase *cases = tcase_create("xapian");
@@ -522,6 +610,7 @@ int main(int count, char **arguments)
 	tcase_add_test(cases, test_abandoned_while_segments_fill);
 	tcase_add_test(cases, test_phrases_with_and_without_pairs);
 	tcase_add_test(cases, test_facets_behind_any_search);
+	tcase_add_test(cases, test_pages_are_those_of_all);
 	tcase_add_test(cases, test_a_full_disk_is_waited_out);
 	return particular_main(count, arguments, "xapian", cases);
 }
