@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct bytes {
 	char *data;
 	size_t length, capacity;
@@ -42,5 +46,9 @@ struct hash {
 extern const struct hash hash_start;
 void hash_add(struct hash *hash, const void *data, size_t length);
 void hash_text(const struct hash *hash, char out[HASH_TEXT_LENGTH]); /* hexadecimal, no NUL */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,10 +11,10 @@
 #include "bytes.h"
 
 #define BUCKETS (1U << 15)
-/* Most words are in few of the fields: what is not there is asked for most. */
+/* Most words are in few of the segments: what is not there is asked for most. */
 #define ABSENT (1U << 17)
 #define SEED UINT64_C(0x9E3779B97F4A7C15)
-#define POSTING_BYTES (sizeof(uint32_t) + sizeof(uint8_t))
+#define POSTING_BYTES (sizeof(uint32_t) + sizeof(uint16_t))
 
 struct cache {
 	pthread_mutex_t lock;
@@ -168,11 +168,11 @@ struct cached *cache_put(struct cache *cache, uint32_t segment, const char *term
 	return there;
 }
 
-void cache_fill(struct cache *cache, struct cached *cached, uint32_t *docids, uint8_t *counts)
+void cache_fill(struct cache *cache, struct cached *cached, uint32_t *docids, uint16_t *tallies)
 {
 	pthread_mutex_lock(&cache->lock);
 	if (cached->docids == NULL) {
-		cached->counts = counts;
+		cached->tallies = tallies;
 		__atomic_store_n(&cached->docids, docids, __ATOMIC_RELEASE);
 		cache->bytes += cached->frequency * POSTING_BYTES;
 		docids = NULL;

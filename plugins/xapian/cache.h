@@ -25,15 +25,13 @@ struct cached {
 	uint32_t frequency;
 	/* NULL: only counted yet. Read with cached_docids. */
 	uint32_t *docids;
-	uint8_t *counts; /* how often in each document, COUNT_LIMIT at most */
+	uint16_t *tallies; /* of each document (tally.h) */
 	uint32_t uses;
 	/* The cache's own. */
 	uint32_t users;
 	struct cache_mark mark;
 	struct cached *same, *newer, *older;
 };
-
-#define CACHED_COUNT_LIMIT UINT8_MAX
 
 struct cache *cache_create(size_t limit); /* in bytes; NULL: no memory */
 void cache_destroy(struct cache *cache);  /* takes NULL; nothing is kept any more */
@@ -45,8 +43,8 @@ struct cached *cache_find(struct cache *cache, uint32_t segment, const char *ter
  * 0. */
 struct cached *cache_put(struct cache *cache, uint32_t segment, const char *term, size_t length,
 			 uint32_t frequency);
-/* Adds the list, frequency long. Takes the memory of docids, behind which counts stand. */
-void cache_fill(struct cache *cache, struct cached *cached, uint32_t *docids, uint8_t *counts);
+/* Adds the list, frequency long. Takes the memory of docids, behind which the tallies stand. */
+void cache_fill(struct cache *cache, struct cached *cached, uint32_t *docids, uint16_t *tallies);
 void cache_release(struct cache *cache, struct cached *cached); /* takes NULL */
 
 static inline const uint32_t *cached_docids(const struct cached *cached)

@@ -35,12 +35,18 @@ weir_status fields_init(struct fields *fields, const struct weir_schema *schema,
 	fields->collection = strdup(schema->name);
 	fields->fingerprint = strdup(schema->fingerprint);
 	fields->fields = calloc(schema->field_count + 1, sizeof(*fields->fields));
-	if (fields->collection == NULL || fields->fingerprint == NULL || fields->fields == NULL)
+	fields->worded = calloc(schema->field_count + 1, sizeof(*fields->worded));
+	if (fields->collection == NULL || fields->fingerprint == NULL || fields->fields == NULL ||
+	    fields->worded == NULL)
 		return error_no_memory(error);
 	for (size_t i = 0; i < schema->field_count; i++) {
 		fields->count++;
 		if (!copy_field(&fields->fields[i], schema->fields[i]))
 			return error_no_memory(error);
+		if (!field_has_words(&fields->fields[i]))
+			continue;
+		fields->fields[i].place = fields->worded_count;
+		fields->worded[fields->worded_count++] = i;
 	}
 	return WEIR_OK;
 }
@@ -52,6 +58,7 @@ void fields_finish(struct fields *fields)
 		free(fields->fields[i].language);
 	}
 	free(fields->fields);
+	free(fields->worded);
 	free(fields->collection);
 	free(fields->fingerprint);
 	*fields = (struct fields){0};
@@ -75,9 +82,9 @@ bool field_has_slot(const struct field *field)
 	       (ranged && (field->flags & WEIR_FIELD_FILTER) != 0);
 }
 
-bool term_append(struct bytes *out, char kind, size_t field, const char *text, size_t length)
+bool term_append(struct bytes *out, char kind, size_t number, const char *text, size_t length)
 {
-	char prefix[TERM_PREFIX_LENGTH] = {kind, (char)(field + TERM_FIELD_FIRST)};
+	char prefix[TERM_PREFIX_LENGTH] = {kind, (char)(number + TERM_FIELD_FIRST)};
 	return bytes_append(out, prefix, sizeof(prefix)) && bytes_append(out, text, length);
 }
 

@@ -20,38 +20,21 @@ static const uint32_t *lengths_of(const struct match *match)
 						       match->base, sizeof(uint32_t));
 }
 
-/* Turns what was counted into scores, and leaves the counts 0. */
-static void settle_counts(struct match *match, const struct taking *taking)
-{
-	const uint32_t *lengths = taking->lengths;
-	uint32_t index;
-	EACH_BIT(taking->out, index)
-	{
-		taking->scores[index] +=
-			match_score(match, taking->weight, taking->counts[index], lengths[index]);
-		taking->counts[index] = 0;
-	}
-}
-
 static weir_status evaluate_terms(struct match_task *task, const struct node *node,
 				  const struct match_node *state, const uint64_t *within,
 				  uint64_t *out, float *scores)
 {
 	struct match *match = task->match;
-	struct taking taking = {within, out, NULL, NULL, state->weight, lengths_of(match), 0};
-	if (scores != NULL && state->weight > 0)
+	struct taking taking = {state, within, out, NULL, NULL, lengths_of(match), SIZE_MAX, false};
+	if (scores != NULL && state->is_scored) {
 		taking.scores = scores;
-	if (taking.scores != NULL && node->term_count > 1)
-		taking.counts = match->counts;
-	if (within != NULL)
-		taking.within_count = bits_count(within);
+		taking.tallies = node->term_count > 1 ? match->tallies : NULL;
+	}
 	weir_status status = WEIR_OK;
 	for (size_t i = 0; i < node->term_count && status == WEIR_OK; i++)
 		status = lists_take(task, node->first_term + i, &taking);
-	if (status != WEIR_OK)
-		memset(match->counts, 0, sizeof(match->counts));
-	else if (taking.counts != NULL)
-		settle_counts(match, &taking);
+	if (taking.tallies != NULL && taking.has_any)
+		memset(match->tallies, 0, sizeof(match->tallies));
 	return status;
 }
 
@@ -139,28 +122,31 @@ static bool bytes_zeros(struct bytes *bytes, size_t length)
 	return true;
 }
 
-static weir_status spread_term(struct match_task *task, struct match_node *state, bool is_counted,
-			       const char *term, size_t length)
+static weir_status spread_term(struct match_task *task, struct match_node *state, uint32_t mask,
+			       bool is_scored, const char *term, size_t length)
 {
 	struct match *match = task->match;
 	struct postings *postings = NULL;
 	struct posting batch[BATCH];
 	uint32_t first = segment_first(match), limit = first + (uint32_t)segment_places(match);
+	uint32_t next;
 	uint64_t *bits = (uint64_t *)(void *)state->bits.data;
-	unsigned char *counted = (unsigned char *)state->counted.data;
+	uint16_t *tallies = (uint16_t *)(void *)state->tallies.data;
 	weir_status status =
 		postings_open(match->segment->reader, term, length, &postings, task->error);
 	for (size_t taken = BATCH; status == WEIR_OK && postings != NULL && taken == BATCH;) {
-		status = postings_take(postings, first, limit, batch, BATCH, &taken, task->error);
+		status = postings_take(postings, first, limit, batch, BATCH, &taken, &next,
+				       task->error);
 		for (size_t i = 0; status == WEIR_OK && i < taken; i++) {
 			uint32_t place = batch[i].docid - first;
 			/* A chunk's bits begin at a word of their own. */
 			uint32_t chunk = place / CHUNK_DOCIDS, index = place % CHUNK_DOCIDS;
-			bit_set(bits + (size_t)chunk * BITS_WORDS, index);
-			if (!is_counted)
+			uint32_t tally = tally_within(batch[i].tally, mask);
+			if (tally == 0)
 				continue;
-			uint32_t sum = counted[place] + batch[i].count;
-			counted[place] = (unsigned char)(sum < UINT8_MAX ? sum : UINT8_MAX);
+			bit_set(bits + (size_t)chunk * BITS_WORDS, index);
+			if (is_scored)
+				tallies[place] = tally_add(tallies[place], tally);
 		}
 	}
 	postings_close(postings);
@@ -169,12 +155,12 @@ static weir_status spread_term(struct match_task *task, struct match_node *state
 
 /* A beginning may have any number of terms, so each is read once, for the whole segment. */
 static weir_status spread(struct match_task *task, const struct node *node,
-			  struct match_node *state, bool is_counted)
+			  struct match_node *state, bool is_scored)
 {
 	struct match *match = task->match;
 	size_t places = segment_places(match);
 	if (!bytes_zeros(&state->bits, places / CHUNK_DOCIDS * BITS_WORDS * sizeof(uint64_t)) ||
-	    (is_counted && !bytes_zeros(&state->counted, places)))
+	    (is_scored && !bytes_zeros(&state->tallies, places * sizeof(uint16_t))))
 		return error_no_memory(task->error);
 	const struct plan *plan = task->side->plan;
 	const struct query_term *beginning = &plan->terms[node->first_term];
@@ -190,7 +176,7 @@ static weir_status spread(struct match_task *task, const struct node *node,
 		if (seen++ % BATCH == 0)
 			status = match_cancelled(match, task->error);
 		if (status == WEIR_OK)
-			status = spread_term(task, state, is_counted, term, length);
+			status = spread_term(task, state, beginning->mask, is_scored, term, length);
 	}
 	terms_close(terms);
 	state->is_spread = status == WEIR_OK;
@@ -202,8 +188,8 @@ static weir_status evaluate_beginning(struct match_task *task, const struct node
 				      uint64_t *out, float *scores)
 {
 	struct match *match = task->match;
-	bool is_counted = scores != NULL && state->weight > 0;
-	weir_status status = state->is_spread ? WEIR_OK : spread(task, node, state, is_counted);
+	bool is_scored = scores != NULL && state->is_scored;
+	weir_status status = state->is_spread ? WEIR_OK : spread(task, node, state, is_scored);
 	if (status != WEIR_OK)
 		return status;
 	uint32_t place = match->base - segment_first(match), index;
@@ -212,12 +198,12 @@ static weir_status evaluate_beginning(struct match_task *task, const struct node
 	       BITS_WORDS * sizeof(uint64_t));
 	for (size_t i = 0; within != NULL && i < BITS_WORDS; i++)
 		out[i] &= within[i];
-	if (!is_counted)
+	if (!is_scored)
 		return WEIR_OK;
-	const unsigned char *counted = (const unsigned char *)state->counted.data + place;
+	const uint16_t *tallies = (const uint16_t *)(void *)state->tallies.data + place;
 	const uint32_t *lengths = lengths_of(match);
 	EACH_BIT(out, index)
-	scores[index] += match_score(match, state->weight, counted[index], lengths[index]);
+	scores[index] += match_score(match, state, tallies[index], lengths[index]);
 	return WEIR_OK;
 }
 
@@ -296,15 +282,24 @@ bool leaf_promising(struct match_task *task, const struct node *node, uint64_t *
 	return is_known;
 }
 
-static bool stands(const struct node *node, const struct record *record,
-		   const struct phrase *phrase)
+/* The fields of the tally in which the phrase stands. */
+static uint16_t stands(const struct match *match, const struct node *node, uint32_t tally,
+		       const struct record *record, const struct phrase *phrase)
 {
-	size_t length;
-	const char *text = record_words(record, node->field, &length);
-	return text != NULL && phrase_stands(phrase, text, length);
+	const struct fields *fields = match->reader->fields;
+	uint32_t mask = 0;
+	for (uint32_t left = tally & TALLY_MASK; left != 0; left &= left - 1) {
+		size_t place = (size_t)__builtin_ctz(left), length;
+		size_t field = fields->worded[node->group * TALLY_FIELDS + place];
+		const char *text = record_words(record, field, &length);
+		if (text != NULL && phrase_stands(phrase, text, length))
+			mask |= left & -left;
+	}
+	return tally_within(tally, mask);
 }
 
-weir_status leaf_phrase(struct match_task *task, const struct node *node, uint64_t *bits)
+static weir_status verify(struct match_task *task, const struct node *node, uint16_t *tallies,
+			  uint64_t *bits)
 {
 	struct match *match = task->match;
 	struct phrase phrase = {0};
@@ -320,10 +315,83 @@ weir_status leaf_phrase(struct match_task *task, const struct node *node, uint64
 			status = match_cancelled(match, task->error);
 		if (status == WEIR_OK)
 			status = match_record(match, match->base + index, &record, task->error);
-		if (status == WEIR_OK && !stands(node, &record, &phrase))
+		if (status == WEIR_OK)
+			tallies[index] = stands(match, node, tallies[index], &record, &phrase);
+		if (tallies[index] == 0)
 			bits[index / 64] &= ~(UINT64_C(1) << index % 64);
 	}
 	free(phrase.words);
 	phrase_finish(&phrase);
 	return status;
+}
+
+weir_status leaf_phrase(struct match_task *task, const struct node *node, struct match_node *state,
+			uint64_t *bits, float *scores)
+{
+	struct match *match = task->match;
+	uint16_t *tallies = (uint16_t *)(void *)state->tallies.data;
+	const uint32_t *lengths = lengths_of(match);
+	uint32_t index;
+	weir_status status = task->is_hopeful ? WEIR_OK : verify(task, node, tallies, bits);
+	if (status != WEIR_OK || scores == NULL || !state->is_scored)
+		return status;
+	EACH_BIT(bits, index)
+	scores[index] += match_score(match, state, tallies[index], lengths[index]);
+	return WEIR_OK;
+}
+
+/* Takes another word of the phrase: of the bits, those stay whose fields have it as well. */
+static weir_status take_word(struct match_task *task, size_t term, bool is_first,
+			     const uint64_t *within, uint64_t *out, uint16_t *tallies)
+{
+	struct match *match = task->match;
+	uint64_t bits[BITS_WORDS] = {0};
+	struct taking taking = {NULL, within, bits, NULL, match->tallies, NULL, SIZE_MAX, false};
+	uint32_t index;
+	weir_status status = lists_take(task, term, &taking);
+	if (status != WEIR_OK) {
+		memset(match->tallies, 0, sizeof(match->tallies));
+		return status;
+	}
+	EACH_BIT(bits, index)
+	{
+		uint16_t tally = match->tallies[index];
+		match->tallies[index] = 0;
+		tallies[index] = is_first ? tally : tally_least(tallies[index], tally);
+		if (tallies[index] == 0)
+			bits[index / 64] &= ~(UINT64_C(1) << index % 64);
+	}
+	memcpy(out, bits, sizeof(bits));
+	return WEIR_OK;
+}
+
+weir_status leaf_words(struct match_task *task, const struct node *node, struct match_node *state,
+		       const uint64_t *within, uint64_t *out)
+{
+	const struct match_side *side = task->side;
+	size_t segment = (size_t)(task->match->segment - task->match->segments), rarest = 0;
+	const uint32_t *frequencies =
+		side->frequencies + segment * side->plan->term_count + node->first_term;
+	if (!bytes_reserve(&state->tallies, CHUNK_DOCIDS * sizeof(uint16_t)))
+		return error_no_memory(task->error);
+	uint16_t *tallies = (uint16_t *)(void *)state->tallies.data;
+	for (size_t i = 0; i < node->term_count; i++)
+		rarest = frequencies[i] < frequencies[rarest] ? i : rarest;
+	weir_status status = take_word(task, node->first_term + rarest, true, within, out, tallies);
+	for (size_t i = 0; i < node->term_count && status == WEIR_OK && bits_any(out); i++)
+		if (i != rarest)
+			status = take_word(task, node->first_term + i, false, out, out, tallies);
+	return status;
+}
+
+float match_score_often(const struct match_node *node, uint32_t tally, float norm)
+{
+	uint32_t left = tally & TALLY_MASK, more = tally >> TALLY_FIELDS;
+	unsigned width = tally_width(left);
+	float score = 0;
+	for (; left != 0; left &= left - 1, more >>= width) {
+		float often = (float)(1 + (more & ((1U << width) - 1)));
+		score += node->weights[__builtin_ctz(left)] * often / (often + norm);
+	}
+	return score * (float)(BM25_K1 + 1);
 }

@@ -11,7 +11,6 @@
 #define OPEN_LIMIT 256
 /* A list is asked for each candidate when so many of its postings would be passed over for one. */
 #define PICK_RATIO 8
-#define COUNT_LIMIT UINT16_MAX
 #define ASK_TERMS 64 /* terms between two questions whether the search is still wanted */
 /* A list so short is kept as soon as it is read, one so long never. */
 #define KEPT_AT_ONCE 64
@@ -70,7 +69,8 @@ weir_status lists_read(struct match *match, struct match_side *side, struct weir
 {
 	weir_status status = WEIR_OK;
 	for (size_t i = 0; i < side->plan->node_count && status == WEIR_OK; i++)
-		if (side->plan->nodes[i].kind == NODE_TERMS)
+		if (side->plan->nodes[i].kind == NODE_TERMS ||
+		    side->plan->nodes[i].kind == NODE_PHRASE)
 			status = look_up_node(match, side, &side->plan->nodes[i], error);
 	return status;
 }
@@ -100,21 +100,21 @@ void lists_close(struct match_side *side)
 static weir_status keep_list(struct match_task *task, struct cached *cached,
 			     struct postings *postings)
 {
-	uint32_t *docids = malloc((size_t)cached->frequency * (sizeof(uint32_t) + 1));
+	uint32_t *docids = malloc((size_t)cached->frequency * (sizeof(*docids) + sizeof(uint16_t)));
 	struct posting batch[BATCH];
 	size_t count = 0, taken = BATCH;
+	uint32_t next;
 	if (docids == NULL)
 		return error_no_memory(task->error);
-	uint8_t *counts = (uint8_t *)(docids + cached->frequency);
+	uint16_t *tallies = (uint16_t *)(void *)(docids + cached->frequency);
 	weir_status status = WEIR_OK;
 	while (status == WEIR_OK && taken == BATCH) {
-		status = postings_take(postings, 1, UINT32_MAX, batch, BATCH, &taken, task->error);
+		status = postings_take(postings, 1, UINT32_MAX, batch, BATCH, &taken, &next,
+				       task->error);
 		for (size_t i = 0; status == WEIR_OK && i < taken && count < cached->frequency;
 		     i++, count++) {
 			docids[count] = batch[i].docid;
-			counts[count] =
-				(uint8_t)(batch[i].count < CACHED_COUNT_LIMIT ? batch[i].count
-									      : CACHED_COUNT_LIMIT);
+			tallies[count] = (uint16_t)batch[i].tally;
 		}
 	}
 	if (status == WEIR_OK && count < cached->frequency)
@@ -123,7 +123,7 @@ static weir_status keep_list(struct match_task *task, struct cached *cached,
 				   "it says; ask again",
 				   task->match->reader->path);
 	if (status == WEIR_OK)
-		cache_fill(task->match->reader->cache, cached, docids, counts);
+		cache_fill(task->match->reader->cache, cached, docids, tallies);
 	else
 		free(docids);
 	return status;
@@ -156,52 +156,75 @@ static weir_status open_list(struct match_task *task, size_t term, struct cached
 	}
 	if (status == WEIR_OK && cached != NULL) {
 		list->docids = cached_docids(cached);
-		list->counts = cached->counts;
+		list->tallies = cached->tallies;
 	}
 	return status;
 }
 
-static void put(const struct taking *taking, const struct match *match, uint32_t index,
-		uint32_t count)
+/* The document has another of the terms: what that one scored is taken back. Rare, so it is a call
+ * and leaves the loops small. */
+__attribute__((noinline)) static uint32_t
+put_again(const struct match *match, const struct taking *taking, uint32_t index, uint32_t tally)
 {
-	bit_set(taking->out, index);
-	if (taking->counts != NULL) {
-		uint32_t sum = taking->counts[index] + count;
-		taking->counts[index] = (uint16_t)(sum < COUNT_LIMIT ? sum : COUNT_LIMIT);
-	} else if (taking->scores != NULL) {
-		taking->scores[index] +=
-			match_score(match, taking->weight, count, taking->lengths[index]);
-	}
+	uint32_t before = taking->tallies[index];
+	if (taking->scores != NULL)
+		taking->scores[index] -=
+			match_score(match, taking->node, before, taking->lengths[index]);
+	return tally_add(before, tally);
 }
 
-static void put_postings(const struct match *match, const struct taking *taking,
+static inline void put_word(const struct match *match, const struct taking *taking, uint32_t index,
+			    uint32_t tally)
+{
+	bit_set(taking->out, index);
+	if (taking->tallies != NULL) {
+		if (taking->tallies[index] != 0)
+			tally = put_again(match, taking, index, tally);
+		taking->tallies[index] = (uint16_t)tally;
+	}
+	if (taking->scores != NULL)
+		taking->scores[index] +=
+			match_score(match, taking->node, tally, taking->lengths[index]);
+}
+
+/* mask: of the term. */
+static void put(const struct match *match, const struct taking *taking, uint32_t mask,
+		uint32_t index, uint32_t tally)
+{
+	uint32_t counted = tally_within(tally, mask);
+	if (mask == 0)
+		bit_set(taking->out, index);
+	else if (counted != 0)
+		put_word(match, taking, index, counted);
+}
+
+static void put_postings(const struct match *match, const struct taking *taking, uint32_t mask,
 			 const struct posting *batch, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		uint32_t index = batch[i].docid - match->base;
 		if (taking->within == NULL || bit_is_set(taking->within, index))
-			put(taking, match, index, batch[i].count);
+			put(match, taking, mask, index, batch[i].tally);
 	}
 }
 
-static weir_status take_all(struct match_task *task, struct postings *postings,
+static weir_status take_all(struct match_task *task, struct list *list, uint32_t mask,
 			    const struct taking *taking)
 {
 	struct match *match = task->match;
 	struct posting batch[BATCH];
 	size_t taken = BATCH;
 	while (taken == BATCH) {
-		weir_status status =
-			postings_take(postings, match->base, match->base + CHUNK_DOCIDS, batch,
-				      BATCH, &taken, task->error);
+		weir_status status = postings_take(list->postings, match->base, list->limit, batch,
+						   BATCH, &taken, &list->next, task->error);
 		if (status != WEIR_OK)
 			return status;
-		put_postings(match, taking, batch, taken);
+		put_postings(match, taking, mask, batch, taken);
 	}
 	return WEIR_OK;
 }
 
-static weir_status pick(struct match_task *task, struct postings *postings,
+static weir_status pick(struct match_task *task, struct list *list, uint32_t mask,
 			const struct taking *taking)
 {
 	struct posting batch[BATCH];
@@ -213,15 +236,17 @@ static weir_status pick(struct match_task *task, struct postings *postings,
 		docids[count++] = task->match->base + index;
 		if (count < BATCH)
 			continue;
-		status = postings_pick(postings, docids, count, batch, &taken, task->error);
+		status = postings_pick(list->postings, docids, count, batch, &taken, &list->next,
+				       task->error);
 		if (status != WEIR_OK)
 			return status;
-		put_postings(task->match, taking, batch, taken);
+		put_postings(task->match, taking, mask, batch, taken);
 		count = 0;
 	}
-	status = postings_pick(postings, docids, count, batch, &taken, task->error);
+	status = postings_pick(list->postings, docids, count, batch, &taken, &list->next,
+			       task->error);
 	if (status == WEIR_OK)
-		put_postings(task->match, taking, batch, taken);
+		put_postings(task->match, taking, mask, batch, taken);
 	return status;
 }
 
@@ -244,8 +269,15 @@ static size_t seek(const uint32_t *docids, size_t at, size_t count, uint32_t doc
 	return low;
 }
 
-static void pick_cached(const struct match *match, const struct list *list, size_t end,
-			const struct taking *taking)
+static size_t within_count(struct taking *taking)
+{
+	if (taking->within_count == SIZE_MAX)
+		taking->within_count = bits_count(taking->within);
+	return taking->within_count;
+}
+
+static void pick_cached(const struct match *match, const struct list *list, uint32_t mask,
+			size_t end, const struct taking *taking)
 {
 	size_t at = list->at;
 	uint32_t index;
@@ -254,56 +286,93 @@ static void pick_cached(const struct match *match, const struct list *list, size
 		uint32_t docid = match->base + index;
 		at = seek(list->docids, at, end, docid);
 		if (at < end && list->docids[at] == docid)
-			put(taking, match, index, list->counts[at]);
+			put(match, taking, mask, index, list->tallies[at]);
+	}
+}
+
+/* One of the candidates, where there are any. */
+static inline bool is_within(const struct taking *taking, uint32_t index)
+{
+	return taking->within == NULL || bit_is_set(taking->within, index);
+}
+
+static void put_bits(const struct list *list, uint32_t mask, size_t at, size_t end, uint32_t base,
+		     const struct taking *taking)
+{
+	for (; at < end; at++) {
+		uint32_t index = list->docids[at] - base;
+		uint64_t has =
+			(mask == 0 || (list->tallies[at] & mask) != 0) && is_within(taking, index);
+		taking->out[index / 64] |= has << index % 64;
+	}
+}
+
+static void put_words(const struct match *match, const struct list *list, uint32_t mask, size_t at,
+		      size_t end, const struct taking *taking)
+{
+	const struct taking all = *taking; /* nothing that is written to can be it */
+	for (; at < end; at++) {
+		uint32_t index = list->docids[at] - match->base, tally = list->tallies[at];
+		if (!is_within(&all, index))
+			continue;
+		if ((tally & TALLY_MASK & ~mask) != 0 && (tally = tally_within(tally, mask)) == 0)
+			continue;
+		put_word(match, &all, index, tally);
 	}
 }
 
 /* The list stays at the chunk's beginning: a chunk may be asked for twice. */
-static void take_cached(const struct match *match, struct list *list, size_t count,
-			const struct taking *taking)
+static void take_cached(const struct match *match, struct list *list, uint32_t mask, size_t count,
+			struct taking *taking)
 {
 	uint32_t base = match->base;
 	const uint32_t *docids = list->docids;
 	size_t at = seek(docids, list->at, count, base);
-	size_t end = seek(docids, at, count, base + CHUNK_DOCIDS);
 	list->at = at;
-	if (taking->within != NULL && end - at > taking->within_count * PICK_RATIO) {
-		pick_cached(match, list, end, taking);
-	} else if (taking->within == NULL && taking->scores == NULL) {
-		for (; at < end; at++)
-			bit_set(taking->out, docids[at] - base);
-	} else {
-		for (; at < end; at++)
-			if (taking->within == NULL || bit_is_set(taking->within, docids[at] - base))
-				put(taking, match, docids[at] - base, list->counts[at]);
-	}
+	if (at == count || docids[at] >= base + CHUNK_DOCIDS)
+		return;
+	size_t end = seek(docids, at, count, base + CHUNK_DOCIDS);
+	taking->has_any = true;
+	if (taking->within != NULL && end - at > within_count(taking) * PICK_RATIO)
+		pick_cached(match, list, mask, end, taking);
+	else if (taking->tallies != NULL || taking->scores != NULL)
+		put_words(match, list, mask, at, end, taking);
+	else
+		put_bits(list, mask, at, end, base, taking);
 }
 
-weir_status lists_take(struct match_task *task, size_t term, const struct taking *taking)
+static weir_status take_postings(struct match_task *task, struct list *list, uint32_t mask,
+				 uint64_t frequency, struct taking *taking)
+{
+	const struct match *match = task->match;
+	list->limit = match->base + CHUNK_DOCIDS;
+	if (list->postings == NULL || list->next >= list->limit)
+		return WEIR_OK;
+	/* How many postings a chunk has, if they are spread evenly. */
+	uint64_t here = frequency * CHUNK_DOCIDS / (match->segment_documents + 1);
+	taking->has_any = true;
+	return taking->within != NULL && here > within_count(taking) * PICK_RATIO
+		       ? pick(task, list, mask, taking)
+		       : take_all(task, list, mask, taking);
+}
+
+weir_status lists_take(struct match_task *task, size_t term, struct taking *taking)
 {
 	struct match *match = task->match;
 	struct match_side *side = task->side;
 	struct list *list = &side->lists[term];
 	size_t segment = (size_t)(match->segment - match->segments);
 	size_t place = segment * side->plan->term_count + term;
-	uint64_t frequency = side->frequencies[place];
+	uint32_t frequency = side->frequencies[place], mask = term_of(side, term)->mask;
 	if (frequency == 0)
 		return WEIR_OK;
 	weir_status status = open_list(task, term, side->cached[place]);
 	if (status != WEIR_OK)
 		return status;
-	if (list->docids != NULL) {
-		take_cached(match, list, (size_t)frequency, taking);
-		return WEIR_OK;
-	}
-	if (list->postings == NULL)
-		return WEIR_OK;
-	list->limit = match->base + CHUNK_DOCIDS;
-	/* How many postings a chunk has, if they are spread evenly. */
-	uint64_t here = frequency * CHUNK_DOCIDS / (match->segment_documents + 1);
-	status = taking->within != NULL && here > taking->within_count * PICK_RATIO
-			 ? pick(task, list->postings, taking)
-			 : take_all(task, list->postings, taking);
+	if (list->docids != NULL)
+		take_cached(match, list, mask, frequency, taking);
+	else
+		status = take_postings(task, list, mask, frequency, taking);
 	if (side->plan->term_count > OPEN_LIMIT)
 		close_list(list);
 	return status;

@@ -16,7 +16,8 @@
 extern "C" {
 #endif
 
-#define MANIFEST_FORMAT 2 /* 1 was one Xapian database with everything in it */
+/* 1 was one Xapian database with everything in it; 2 had a list of postings for each field. */
+#define MANIFEST_FORMAT 3
 
 enum segment_state {
 	SEGMENT_FRESH,	/* is written to */

@@ -9,6 +9,9 @@
 
 /* A beginning's terms are not counted beforehand, so it weighs as a word of middling rarity. */
 #define BEGINNING_RARITY 1.0
+/* Where a segment's documents are measured: at the beginnings of some of its chunks. */
+#define MEASURED_RUNS 8U
+#define MEASURED_RUN 512U
 #define WINDOW_SMALL 1536U /* most records, up to their words */
 #define WINDOW_LARGE 16384U
 #define WINDOW_NEAR 1024U /* records so close are read together */
@@ -21,7 +24,7 @@ void match_finish(struct match *match)
 	for (size_t i = 0; i < 2; i++) {
 		for (size_t node = 0; node < sides[i]->node_capacity; node++) {
 			bytes_finish(&sides[i]->nodes[node].bits);
-			bytes_finish(&sides[i]->nodes[node].counted);
+			bytes_finish(&sides[i]->nodes[node].tallies);
 		}
 		free(sides[i]->nodes);
 		free(sides[i]->lists);
@@ -95,49 +98,102 @@ static weir_status make_side(struct match *match, struct match_side *side, struc
 	return make_nodes(side, plan->node_count) ? WEIR_OK : error_no_memory(error);
 }
 
-/* How much a node's word tells: the rarer, the more. */
-static double rarity(const struct match *match, const struct match_side *side,
-		     const struct node *node)
+/* How much terms that count as one tell: the rarer, the more. */
+static double rarity_of(const struct match *match, const struct match_side *side, size_t first,
+			size_t count)
 {
-	if (node->kind == NODE_BEGINNING)
-		return BEGINNING_RARITY;
 	double all = (double)match->head->live, having = 0;
 	for (size_t i = 0; i < match->segment_count; i++)
-		for (size_t term = 0; term < node->term_count; term++)
-			having += side->frequencies[i * side->plan->term_count + node->first_term +
-						    term];
+		for (size_t term = first; term < first + count; term++)
+			having += side->frequencies[i * side->plan->term_count + term];
 	if (having > all)
 		having = all;
 	return log(1 + (all - having + 0.5) / (having + 0.5));
 }
 
-static weir_status make_norms(struct match *match, struct weir_error *error)
+static double rarity(const struct match *match, const struct match_side *side,
+		     const struct node *node)
 {
-	uint64_t documents = 0, words = 0;
-	for (size_t i = 0; i < match->segment_count; i++) {
-		uint64_t more_documents, more_words;
-		weir_status status = segment_reader_size(match->segments[i].reader, &more_documents,
-							 &more_words, error);
-		if (status != WEIR_OK)
-			return status;
-		documents += more_documents;
-		words += more_words;
+	double sum = 0;
+	if (node->kind == NODE_BEGINNING)
+		return BEGINNING_RARITY;
+	if (node->kind == NODE_TERMS)
+		return rarity_of(match, side, node->first_term, node->term_count);
+	for (size_t i = 0; i < node->term_count; i++)
+		sum += rarity_of(match, side, node->first_term + i, 1);
+	return sum;
+}
+
+/* Words of the documents in a few places of the segment; what was given back does not count. */
+static double measure_words(const struct match *match, const struct segment *segment)
+{
+	const struct rows *rows = &match->reader->rows;
+	uint32_t chunks = segment->last_chunk - segment->first_chunk + 1;
+	uint32_t runs = chunks < MEASURED_RUNS ? chunks : MEASURED_RUNS;
+	uint32_t run = CHUNK_DOCIDS < MEASURED_RUN ? CHUNK_DOCIDS : MEASURED_RUN;
+	uint64_t words = 0, documents = 0;
+	for (uint32_t i = 0; i < runs; i++) {
+		uint32_t chunk = segment->first_chunk + (uint32_t)((uint64_t)chunks * i / runs);
+		uint32_t first = chunk * CHUNK_DOCIDS + 1;
+		for (uint32_t docid = first;
+		     docid < first + run && docid < match->head->docid_limit; docid++) {
+			if (rows_u32(rows, COLUMN_BORN, docid) - 1 >= match->head->commit)
+				continue;
+			words += rows_u32(rows, COLUMN_WORDS, docid);
+			documents++;
+		}
 	}
-	double average = documents > 0 && words > 0 ? (double)words / (double)documents : 1;
+	return documents > 0 ? (double)words / (double)documents : 0;
+}
+
+static weir_status measure_segments(struct match *match, struct weir_error *error)
+{
+	weir_status status = WEIR_OK;
+	for (size_t i = 0; i < match->segment_count && status == WEIR_OK; i++) {
+		struct open_segment *open = &match->segments[i];
+		if (open->is_measured)
+			continue;
+		status = segment_reader_size(open->reader, &open->documents, error);
+		open->words = measure_words(match, &open->segment);
+		open->is_measured = status == WEIR_OK;
+	}
+	return status;
+}
+
+static void make_norms(struct match *match)
+{
+	double documents = 0, words = 0;
+	for (size_t i = 0; i < match->segment_count; i++) {
+		const struct open_segment *open = &match->segments[i];
+		documents += (double)open->documents;
+		words += (double)open->documents * open->words;
+	}
+	double average = words > 0 ? words / documents : 1;
 	if (average == match->average_length)
-		return WEIR_OK;
+		return;
 	for (size_t i = 0; i < NORM_COUNT; i++)
 		match->norms[i] = (float)(BM25_K1 * (1 - BM25_B + BM25_B * (double)i / average));
 	match->average_length = average;
-	return WEIR_OK;
 }
 
 static void make_weights(struct match *match, struct match_side *side)
 {
 	for (size_t i = 0; i < side->plan->node_count; i++) {
 		const struct node *node = &side->plan->nodes[i];
-		side->nodes[i].weight =
-			node->boost > 0 ? node->boost * rarity(match, side, node) : 0;
+		struct match_node *state = &side->nodes[i];
+		double boosts = 0;
+		for (size_t field = 0; field < TALLY_FIELDS; field++)
+			boosts += node->boosts[field];
+		state->is_scored = boosts > 0;
+		if (!state->is_scored)
+			continue;
+		double rare = rarity(match, side, node);
+		for (size_t field = 0; field < TALLY_FIELDS; field++)
+			state->weights[field] = (float)(node->boosts[field] * rare);
+		state->sums[0] = 0;
+		for (uint32_t mask = 1; mask <= TALLY_MASK; mask++)
+			state->sums[mask] = state->sums[mask & (mask - 1)] +
+					    state->weights[__builtin_ctz(mask)];
 	}
 }
 
@@ -150,6 +206,8 @@ static weir_status begin(struct match *match, struct plan *query, struct plan *f
 		status = sight_move(&match->sight, match->reader->mark | head->commit, head->commit,
 				    head->docid_limit, error);
 	if (status == WEIR_OK)
+		status = measure_segments(match, error);
+	if (status == WEIR_OK)
 		status = make_side(match, &match->query, query, error);
 	if (status == WEIR_OK)
 		status = lists_read(match, &match->query, error);
@@ -159,7 +217,7 @@ static weir_status begin(struct match *match, struct plan *query, struct plan *f
 		status = lists_read(match, &match->filter, error);
 	if (status == WEIR_OK && match->is_scored) {
 		make_weights(match, &match->query);
-		status = make_norms(match, error);
+		make_norms(match);
 	}
 	return status;
 }
@@ -243,7 +301,7 @@ static uint64_t expect_leaf(const struct match *match, const struct match_side *
 	const uint32_t *frequencies =
 		side->frequencies +
 		(size_t)(match->segment - match->segments) * side->plan->term_count;
-	uint64_t sum = 0;
+	uint64_t sum = 0, least = UINT64_MAX;
 	switch (node->kind) {
 	case NODE_NOTHING:
 		return 0;
@@ -254,6 +312,12 @@ static uint64_t expect_leaf(const struct match *match, const struct match_side *
 		for (size_t i = 0; i < node->term_count; i++)
 			sum += frequencies[node->first_term + i];
 		return sum;
+	case NODE_PHRASE:
+		for (size_t i = 0; i < node->term_count; i++)
+			least = frequencies[node->first_term + i] < least
+					? frequencies[node->first_term + i]
+					: least;
+		return least;
 	default:
 		return match->segment_documents + 1;
 	}
@@ -292,7 +356,7 @@ static uint64_t expect(struct match *match, struct match_side *side, int number)
 		sum += one;
 	}
 	uint64_t expected;
-	if (node->kind == NODE_AND || node->kind == NODE_PHRASE) {
+	if (node->kind == NODE_AND) {
 		sort_children(side, node);
 		expected = least == UINT64_MAX ? match->segment_documents + 1 : least;
 	} else if (node->kind == NODE_OR) {
@@ -306,15 +370,13 @@ static uint64_t expect(struct match *match, struct match_side *side, int number)
 
 static weir_status evaluate(struct match_task *task, int number, const uint64_t *within,
 			    uint64_t *out, float *scores);
-static weir_status evaluate_and(struct match_task *task, const struct node *node,
-				const uint64_t *within, uint64_t *out, float *scores);
 
 /* What fails later leaves its scores behind, so in an OR it needs scores of its own. */
 static weir_status evaluate_apart(struct match_task *task, int number, const uint64_t *within,
 				  uint64_t *out, float *scores)
 {
 	enum node_kind kind = task->side->plan->nodes[number].kind;
-	if (scores == NULL || (kind != NODE_AND && kind != NODE_PHRASE))
+	if (scores == NULL || kind != NODE_AND)
 		return evaluate(task, number, within, out, scores);
 	float *own = calloc(CHUNK_DOCIDS, sizeof(*own));
 	if (own == NULL)
@@ -368,7 +430,7 @@ static weir_status evaluate_not(struct match_task *task, const struct node *node
 
 /* The words of a phrase, wherever they stand; but what is known not to have it is left out. */
 static weir_status evaluate_words(struct match_task *task, const struct node *node,
-				  const uint64_t *within, uint64_t *out, float *scores)
+				  struct match_node *state, const uint64_t *within, uint64_t *out)
 {
 	bits_t promising;
 	if (within != NULL)
@@ -376,18 +438,18 @@ static weir_status evaluate_words(struct match_task *task, const struct node *no
 	else
 		memset(promising, 0xFF, sizeof(promising));
 	if (!leaf_promising(task, node, promising))
-		return evaluate_and(task, node, within, out, scores);
+		return leaf_words(task, node, state, within, out);
 	if (bits_any(promising))
-		return evaluate_and(task, node, promising, out, scores);
+		return leaf_words(task, node, state, promising, out);
 	memset(out, 0, sizeof(promising));
 	return WEIR_OK;
 }
 
-/* The children of an AND, or the words of a phrase. */
 static weir_status evaluate_and(struct match_task *task, const struct node *node,
 				const uint64_t *within, uint64_t *out, float *scores)
 {
 	const struct node *nodes = task->side->plan->nodes;
+	struct match_node *states = task->side->nodes;
 	weir_status status = WEIR_OK;
 	bool is_first = true;
 	for (int child = node->child; child != NO_NODE && status == WEIR_OK;
@@ -400,8 +462,9 @@ static weir_status evaluate_and(struct match_task *task, const struct node *node
 			continue;
 		}
 		/* Where a phrase stands is dear to ask, so that comes last. */
-		status = part->kind == NODE_PHRASE ? evaluate_words(task, part, among, bits, scores)
-						   : evaluate(task, child, among, bits, scores);
+		status = part->kind == NODE_PHRASE
+				 ? evaluate_words(task, part, &states[child], among, bits)
+				 : evaluate(task, child, among, bits, scores);
 		if (status == WEIR_OK)
 			memcpy(out, bits, sizeof(bits));
 		is_first = false;
@@ -410,8 +473,8 @@ static weir_status evaluate_and(struct match_task *task, const struct node *node
 	}
 	for (int child = node->child; child != NO_NODE && status == WEIR_OK;
 	     child = nodes[child].next)
-		if (nodes[child].kind == NODE_PHRASE && !task->is_hopeful)
-			status = leaf_phrase(task, &nodes[child], out);
+		if (nodes[child].kind == NODE_PHRASE)
+			status = leaf_phrase(task, &nodes[child], &states[child], out, scores);
 	return status;
 }
 
@@ -420,6 +483,7 @@ static weir_status evaluate(struct match_task *task, int number, const uint64_t 
 			    uint64_t *out, float *scores)
 {
 	const struct node *node = &task->side->plan->nodes[number];
+	struct match_node *state = &task->side->nodes[number];
 	weir_status status;
 	switch (node->kind) {
 	case NODE_AND:
@@ -429,11 +493,10 @@ static weir_status evaluate(struct match_task *task, int number, const uint64_t 
 	case NODE_NOT:
 		return evaluate_not(task, node, within, out);
 	case NODE_PHRASE:
-		status = evaluate_words(task, node, within, out, scores);
-		return status == WEIR_OK && !task->is_hopeful ? leaf_phrase(task, node, out)
-							      : status;
+		status = evaluate_words(task, node, state, within, out);
+		return status == WEIR_OK ? leaf_phrase(task, node, state, out, scores) : status;
 	default:
-		return leaf_evaluate(task, node, &task->side->nodes[number], within, out, scores);
+		return leaf_evaluate(task, node, state, within, out, scores);
 	}
 }
 
@@ -500,11 +563,9 @@ static weir_status run_segment(struct match *match, match_on_chunk *on_chunk, vo
 			       int *stop, struct weir_error *error)
 {
 	const struct segment *segment = &match->segment->segment;
-	uint64_t words, query, filter = UINT64_MAX;
-	weir_status status = segment_reader_size(match->segment->reader, &match->segment_documents,
-						 &words, error);
-	if (status != WEIR_OK)
-		return status;
+	uint64_t query, filter = UINT64_MAX;
+	weir_status status = WEIR_OK;
+	match->segment_documents = match->segment->documents;
 	query = expect(match, &match->query, match->query.plan->root);
 	if (match->has_filter)
 		filter = expect(match, &match->filter, match->filter.plan->root);

@@ -5,8 +5,9 @@
  * not visible at the session's commit is taken out; a score is added up beside each bit. In an AND
  * the rarest part comes first, and the others are only asked for what it has left.
  *
- * Scores are BM25 (Robertson and Zaragoza 2009) with the words of one node counted as one term; a
- * document's length is that of all its words. */
+ * Scores are BM25 (Robertson and Zaragoza 2009): the words of one node count as one term, whose
+ * share is added up over the fields that have it, with their boosts. How rare it is, is asked of
+ * all fields together; a document's length is that of all its words. */
 #ifndef MATCH_H
 #define MATCH_H
 
@@ -30,6 +31,9 @@ struct open_segment {
 	bool is_final;	     /* was filled when it was read last: it does not change any more */
 	struct pairs *pairs; /* NULL: nobody asked yet, or there are none */
 	bool has_asked;	     /* for pairs */
+	bool is_measured;
+	uint64_t documents; /* dead ones too */
+	double words;	    /* of a document, on average: of some that were looked at */
 };
 
 /* A plan under way. */
@@ -39,16 +43,20 @@ struct match_side {
 	struct cached **cached;		/* the same: kept, or NULL */
 	struct list {			/* by term, of the segment under way */
 		const uint32_t *docids; /* of the cached list; at: how far it was read */
-		const uint8_t *counts;
+		const uint16_t *tallies;
 		size_t at;
 		struct postings *postings; /* where there is no cached one */
+		uint32_t next;		   /* docid that those stand at */
 		uint32_t limit;		   /* docids below it were asked for */
 	} * lists;
 	struct match_node {
-		double weight;	      /* TERMS and BEGINNING: boost and rarity */
-		uint64_t expected;    /* documents in the segment under way */
-		struct bytes bits;    /* BEGINNING: of the whole segment ... */
-		struct bytes counted; /* ... and how often, where it scores */
+		bool is_scored;
+		/* Boost and rarity of each field; and their sums by the fields of a tally. */
+		float weights[TALLY_FIELDS], sums[TALLY_MASK + 1];
+		uint64_t expected; /* documents in the segment under way */
+		struct bytes bits; /* BEGINNING: of the whole segment ... */
+		/* ... and tallies, where it scores. PHRASE: tallies of the chunk. */
+		struct bytes tallies;
 		bool is_spread;
 	} * nodes;
 	size_t node_capacity, list_capacity, frequency_capacity, cached_capacity;
@@ -71,7 +79,7 @@ struct match {
 	double average_length;
 	float norms[NORM_COUNT]; /* by a document's length */
 	float scores[CHUNK_DOCIDS];
-	uint16_t counts[CHUNK_DOCIDS]; /* scratch, all 0 between uses */
+	uint16_t tallies[CHUNK_DOCIDS]; /* scratch, all 0 between uses */
 	/* Whoever takes the chunks may raise it from 0: matches that score less need not be found
 	 * any more. Then has_passed_over says whether some were not. */
 	float floor;
@@ -128,30 +136,41 @@ weir_status leaf_evaluate(struct match_task *task, const struct node *node,
 			  float *scores);
 /* Leaves of bits those where the words of a PHRASE may stand. False: it cannot be told. */
 bool leaf_promising(struct match_task *task, const struct node *node, uint64_t *bits);
-/* Takes away where the words do not stand as the PHRASE wants them. */
-weir_status leaf_phrase(struct match_task *task, const struct node *node, uint64_t *bits);
-/* How a document scores in which a node's words stand so often, of so many words in all. */
-static inline float match_score(const struct match *match, double weight, uint32_t count,
-				uint32_t length)
+/* A PHRASE: the bits of documents that have its words in one field, of those within (NULL: any). */
+weir_status leaf_words(struct match_task *task, const struct node *node, struct match_node *state,
+		       const uint64_t *within, uint64_t *out);
+/* Behind leaf_words: takes away where the words do not stand as the PHRASE wants them, unless the
+ * task is hopeful; adds to scores (NULL: not). */
+weir_status leaf_phrase(struct match_task *task, const struct node *node, struct match_node *state,
+			uint64_t *bits, float *scores);
+/* How a document scores that has a node's words so, among so many in all. */
+float match_score_often(const struct match_node *node, uint32_t tally, float norm);
+static inline float match_score(const struct match *match, const struct match_node *node,
+				uint32_t tally, uint32_t length)
 {
 	float norm = match->norms[length < NORM_COUNT ? length : NORM_COUNT - 1];
-	float often = (float)(count < CACHED_COUNT_LIMIT ? count : CACHED_COUNT_LIMIT);
-	return (float)weight * often * (float)(BM25_K1 + 1) / (often + norm);
+	uint32_t mask = tally & TALLY_MASK, more = tally >> TALLY_FIELDS;
+	if (more != 0 && (mask & (mask - 1)) != 0)
+		return match_score_often(node, tally, norm);
+	/* One field, or once in each of several. */
+	float often = (float)(more + 1);
+	return node->sums[mask] * often * (float)(BM25_K1 + 1) / (often + norm);
 }
 
 /* lists.c. Looks the side's terms up in all segments. */
 weir_status lists_read(struct match *match, struct match_side *side, struct weir_error *error);
 /* What the postings of a node's terms are put into, for the chunk under way. */
 struct taking {
+	const struct match_node *node;
 	const uint64_t *within; /* NULL: any */
 	uint64_t *out;
-	float *scores;	  /* NULL: does not score */
-	uint16_t *counts; /* several terms count as one: how often, until all are there */
-	double weight;
+	float *scores;		 /* NULL: does not score */
+	uint16_t *tallies;	 /* several terms count as one: all 0 before */
 	const uint32_t *lengths; /* of the chunk's documents, in words */
-	size_t within_count;
+	size_t within_count;	 /* SIZE_MAX: not counted yet */
+	bool has_any;		 /* something may have been put */
 };
-weir_status lists_take(struct match_task *task, size_t term, const struct taking *taking);
+weir_status lists_take(struct match_task *task, size_t term, struct taking *taking);
 void lists_close(struct match_side *side); /* what is open of the segment under way */
 void lists_release(struct match *match, struct match_side *side);
 

@@ -106,12 +106,9 @@ weir_status segment_reader_reopen(struct segment_reader *segment, struct weir_er
 }
 
 weir_status segment_reader_size(struct segment_reader *segment, uint64_t *documents,
-				uint64_t *words, struct weir_error *error)
+				struct weir_error *error)
 {
-	return guarded(segment, error, [&] {
-		*documents = segment->database.get_doccount();
-		*words = segment->database.get_total_length();
-	});
+	return guarded(segment, error, [&] { *documents = segment->database.get_doccount(); });
 }
 
 weir_status segment_reader_frequency(struct segment_reader *segment, const char *term,
@@ -138,8 +135,13 @@ void postings_close(struct postings *postings)
 	delete postings;
 }
 
+static uint32_t docid_of(const struct postings &postings)
+{
+	return postings.at != postings.end ? *postings.at : UINT32_MAX;
+}
+
 weir_status postings_take(struct postings *postings, uint32_t from, uint32_t limit,
-			  struct posting *out, size_t capacity, size_t *taken,
+			  struct posting *out, size_t capacity, size_t *taken, uint32_t *next,
 			  struct weir_error *error)
 {
 	return guarded(postings->segment, error, [&] {
@@ -154,11 +156,13 @@ weir_status postings_take(struct postings *postings, uint32_t from, uint32_t lim
 			out[count++] = {docid, at.get_wdf()};
 		}
 		*taken = count;
+		*next = docid_of(*postings);
 	});
 }
 
 weir_status postings_pick(struct postings *postings, const uint32_t *docids, size_t count,
-			  struct posting *out, size_t *taken, struct weir_error *error)
+			  struct posting *out, size_t *taken, uint32_t *next,
+			  struct weir_error *error)
 {
 	return guarded(postings->segment, error, [&] {
 		Xapian::PostingIterator &at = postings->at;
@@ -170,6 +174,7 @@ weir_status postings_pick(struct postings *postings, const uint32_t *docids, siz
 				out[found++] = {docids[i], at.get_wdf()};
 		}
 		*taken = found;
+		*next = docid_of(*postings);
 	});
 }
 

@@ -26,15 +26,15 @@ void segment_reader_close(struct segment_reader *segment); /* takes NULL */
 /* Moves to the segment's newest commit. */
 weir_status segment_reader_reopen(struct segment_reader *segment, struct weir_error *error);
 
-/* What it holds, dead documents too: documents, and words of all of them. */
+/* How many documents it holds, dead ones too. */
 weir_status segment_reader_size(struct segment_reader *segment, uint64_t *documents,
-				uint64_t *words, struct weir_error *error);
+				struct weir_error *error);
 /* How many documents have the term, dead ones too. */
 weir_status segment_reader_frequency(struct segment_reader *segment, const char *term,
 				     size_t length, uint32_t *documents, struct weir_error *error);
 
 struct posting {
-	uint32_t docid, count; /* how often the term stands in the document */
+	uint32_t docid, tally; /* of a word (tally.h); else 0 */
 };
 
 struct postings;
@@ -44,13 +44,15 @@ weir_status postings_open(struct segment_reader *segment, const char *term, size
 			  struct postings **postings, struct weir_error *error);
 void postings_close(struct postings *postings); /* takes NULL */
 /* The postings with from <= docid < limit that were not taken or passed over yet, at most capacity
- * of them; fewer: there are no more. */
+ * of them; fewer: there are no more. *next: the docid of the first that is left; UINT32_MAX: none.
+ */
 weir_status postings_take(struct postings *postings, uint32_t from, uint32_t limit,
-			  struct posting *out, size_t capacity, size_t *taken,
+			  struct posting *out, size_t capacity, size_t *taken, uint32_t *next,
 			  struct weir_error *error);
-/* Those of the docids, which ascend, that have the term: at most count. */
+/* Those of the docids, which ascend, that have the term: at most count. *next: as above. */
 weir_status postings_pick(struct postings *postings, const uint32_t *docids, size_t count,
-			  struct posting *out, size_t *taken, struct weir_error *error);
+			  struct posting *out, size_t *taken, uint32_t *next,
+			  struct weir_error *error);
 
 struct terms;
 

@@ -95,8 +95,8 @@ static enum outcome make_nothing(struct build *build, int *made)
 	return join(build, NODE_OR, &empty_list, made);
 }
 
-/* The term is what the plan's text has from start on. */
-static enum outcome add_term(struct build *build, size_t start)
+/* The term is what the plan's text has from start on. mask: as struct query_term has it. */
+static enum outcome add_term(struct build *build, size_t start, uint32_t mask)
 {
 	struct plan *plan = build->plan;
 	struct query_term *terms =
@@ -104,31 +104,42 @@ static enum outcome add_term(struct build *build, size_t start)
 	if (terms == NULL)
 		return no_memory(build);
 	plan->terms = terms;
-	terms[plan->term_count++] = (struct query_term){start, plan->text.length - start};
+	terms[plan->term_count++] = (struct query_term){start, plan->text.length - start, mask};
 	return MADE;
 }
 
-static enum outcome add_word(struct build *build, size_t field, const char *word, size_t length)
+/* Fields of one group that are asked for the same words. */
+struct asked {
+	size_t group;
+	uint32_t mask;
+	double boosts[TALLY_FIELDS];
+};
+
+static enum outcome add_word(struct build *build, const struct asked *asked, const char *word,
+			     size_t length)
 {
 	size_t start = build->plan->text.length;
-	if (!term_append(&build->plan->text, TERM_WORD, field, word, length))
+	if (!term_append(&build->plan->text, TERM_WORD, asked->group, word, length))
 		return no_memory(build);
-	return add_term(build, start);
+	return add_term(build, start, asked->mask);
 }
 
 /* A node of the terms from first on. */
-static enum outcome make_terms(struct build *build, enum node_kind kind, size_t first, double boost,
-			       int *made)
+static enum outcome make_words(struct build *build, enum node_kind kind, size_t first,
+			       const struct asked *asked, int *made)
 {
-	if (boost > 0)
-		build->plan->is_scored = true;
-	return make(build,
-		    (struct node){.kind = kind,
-				  .child = NO_NODE,
-				  .boost = boost,
-				  .first_term = first,
-				  .term_count = build->plan->term_count - first},
-		    made);
+	struct node node = {
+		.kind = kind,
+		.child = NO_NODE,
+		.first_term = first,
+		.term_count = build->plan->term_count - first,
+		.group = asked->group,
+	};
+	memcpy(node.boosts, asked->boosts, sizeof(node.boosts));
+	for (size_t i = 0; i < TALLY_FIELDS; i++)
+		if (node.boosts[i] > 0)
+			build->plan->is_scored = true;
+	return make(build, node, made);
 }
 
 static int keep_word(void *context, const char *word, size_t length, const char *stem,
@@ -162,9 +173,9 @@ static enum outcome split(struct build *build, const struct weir_query *query, c
 	return plan->word_count == 0 ? WORDLESS : MADE;
 }
 
-/* How one field takes the words from first on. */
-typedef enum outcome in_field(struct build *build, size_t field, const struct weir_query *query,
-			      size_t first, double boost, int *made);
+/* How the fields of a group take the words from first on. */
+typedef enum outcome in_fields(struct build *build, const struct asked *asked,
+			       const struct weir_query *query, size_t first, int *made);
 
 struct stem_again {
 	const char *stem;
@@ -191,111 +202,166 @@ static bool is_own_stem(struct build *build, const char *language, const char *s
 	       again.same;
 }
 
+static const struct field *field_of(const struct build *build, const struct asked *asked,
+				    size_t place)
+{
+	const struct fields *fields = build->context->fields;
+	return &fields->fields[fields->worded[asked->group * TALLY_FIELDS + place]];
+}
+
 struct forms_context {
 	struct build *build;
-	size_t field;
-	bool failed;
+	const struct asked *asked; /* fields of one language */
+	size_t first;		   /* term of the word */
+	bool found, failed;
 };
+
+/* A form in several languages is one term. */
+static enum outcome add_form_once(struct forms_context *forms, const char *word, size_t length)
+{
+	struct plan *plan = forms->build->plan;
+	for (size_t i = forms->first; i < plan->term_count; i++) {
+		struct query_term *term = &plan->terms[i];
+		const char *text = plan->text.data + term->offset + TERM_PREFIX_LENGTH;
+		if ((term->mask & forms->asked->mask) == 0 &&
+		    term->length == TERM_PREFIX_LENGTH + length &&
+		    memcmp(text, word, length) == 0) {
+			term->mask |= forms->asked->mask;
+			return MADE;
+		}
+	}
+	return add_word(forms->build, forms->asked, word, length);
+}
 
 static int add_form(void *context, const char *word, size_t length)
 {
 	struct forms_context *forms = context;
-	forms->failed = add_word(forms->build, forms->field, word, length) == FAILED;
+	forms->found = true;
+	forms->failed = add_form_once(forms, word, length) == FAILED;
 	return forms->failed;
 }
 
 /* The words of the index that come to the same stem. */
-static enum outcome add_forms(struct build *build, size_t field, const char *stem, size_t length)
+static enum outcome add_forms(struct forms_context *forms, const char *language, const char *stem,
+			      size_t length)
 {
-	const char *language = build->context->fields->fields[field].language;
-	struct forms_context forms = {build, field, false};
-	size_t first = build->plan->term_count;
-	names_each_form(build->context->names, language, stem, length, add_form, &forms);
-	if (forms.failed)
+	struct build *build = forms->build;
+	names_each_form(build->context->names, language, stem, length, add_form, forms);
+	if (forms->failed)
 		return FAILED;
-	if (build->plan->term_count == first || is_own_stem(build, language, stem, length))
-		return add_word(build, field, stem, length);
+	if (!forms->found || is_own_stem(build, language, stem, length))
+		return add_form_once(forms, stem, length);
 	return MADE;
 }
 
-static enum outcome word_in_field(struct build *build, size_t field, const struct weir_query *query,
-				  size_t index, double boost, int *made)
+static bool is_same_language(const char *left, const char *right)
 {
-	struct plan *plan = build->plan;
-	const char *language = build->context->fields->fields[field].language;
-	if (language != NULL && language != plan->language &&
-	    split(build, query, language) == FAILED)
-		return FAILED;
-	const struct query_word *place = &plan->places[index];
-	size_t first = plan->term_count;
-	enum outcome outcome =
-		language != NULL
-			? add_forms(build, field, plan->words.data + place->stem_offset,
-				    place->stem_length)
-			: add_word(build, field, plan->words.data + place->offset, place->length);
-	return outcome == MADE ? make_terms(build, NODE_TERMS, first, boost, made) : outcome;
+	return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
 }
 
-static enum outcome beginning_in_field(struct build *build, size_t field,
-				       const struct weir_query *query, size_t index, double boost,
-				       int *made)
+/* Those of the fields that have the language of the first of them. */
+static struct asked of_one_language(const struct build *build, const struct asked *asked)
+{
+	struct asked part = {.group = asked->group};
+	const char *language = field_of(build, asked, (size_t)__builtin_ctz(asked->mask))->language;
+	for (uint32_t left = asked->mask; left != 0; left &= left - 1) {
+		size_t place = (size_t)__builtin_ctz(left);
+		if (is_same_language(field_of(build, asked, place)->language, language))
+			part.mask |= 1U << place;
+	}
+	return part;
+}
+
+static enum outcome word_in_fields(struct build *build, const struct asked *asked,
+				   const struct weir_query *query, size_t index, int *made)
+{
+	struct plan *plan = build->plan;
+	size_t first = plan->term_count;
+	enum outcome outcome = MADE;
+	for (struct asked left = *asked; left.mask != 0 && outcome == MADE;) {
+		struct asked part = of_one_language(build, &left);
+		struct forms_context forms = {build, &part, first, false, false};
+		const char *language =
+			field_of(build, &part, (size_t)__builtin_ctz(part.mask))->language;
+		left.mask &= ~part.mask;
+		if (language != NULL && language != plan->language &&
+		    split(build, query, language) == FAILED)
+			return FAILED;
+		const struct query_word *word = &plan->places[index];
+		outcome = language != NULL ? add_forms(&forms, language,
+						       plan->words.data + word->stem_offset,
+						       word->stem_length)
+					   : add_form_once(&forms, plan->words.data + word->offset,
+							   word->length);
+	}
+	return outcome == MADE ? make_words(build, NODE_TERMS, first, asked, made) : outcome;
+}
+
+static enum outcome beginning_in_fields(struct build *build, const struct asked *asked,
+					const struct weir_query *query, size_t index, int *made)
 {
 	(void)query;
 	const struct query_word *place = &build->plan->places[index];
 	size_t length = place->length > WEIR_WORD_CUT ? WEIR_WORD_CUT : place->length;
 	size_t first = build->plan->term_count;
-	if (add_word(build, field, build->plan->words.data + place->offset, length) == FAILED)
+	if (add_word(build, asked, build->plan->words.data + place->offset, length) == FAILED)
 		return FAILED;
-	return make_terms(build, NODE_BEGINNING, first, boost, made);
+	return make_words(build, NODE_BEGINNING, first, asked, made);
 }
 
-static enum outcome phrase_in_field(struct build *build, size_t field,
-				    const struct weir_query *query, size_t first, double boost,
-				    int *made)
+static enum outcome phrase_in_fields(struct build *build, const struct asked *asked,
+				     const struct weir_query *query, size_t first, int *made)
 {
 	struct plan *plan = build->plan;
 	size_t first_term = plan->term_count, count = plan->word_count - first;
-	struct list words = empty_list;
-	for (size_t i = first; i < plan->word_count; i++) {
-		size_t term = plan->term_count;
-		int word = NO_NODE;
-		if (add_word(build, field, plan->words.data + plan->places[i].offset,
-			     plan->places[i].length) == FAILED ||
-		    make_terms(build, NODE_TERMS, term, boost, &word) == FAILED)
+	for (size_t i = first; i < plan->word_count; i++)
+		if (add_word(build, asked, plan->words.data + plan->places[i].offset,
+			     plan->places[i].length) == FAILED)
 			return FAILED;
-		list_add(build, &words, word);
-	}
-	if (count == 1)
-		return join(build, NODE_AND, &words, made);
-	size_t distance = query->distance < NEAR_LIMIT ? query->distance : NEAR_LIMIT;
-	return make(build,
-		    (struct node){.kind = NODE_PHRASE,
-				  .child = words.first,
-				  .first_term = first_term,
-				  .term_count = count,
-				  .field = field,
-				  .distance = distance},
-		    made);
+	enum outcome outcome =
+		make_words(build, count == 1 ? NODE_TERMS : NODE_PHRASE, first_term, asked, made);
+	if (outcome == MADE)
+		plan->nodes[*made].distance =
+			query->distance < NEAR_LIMIT ? query->distance : NEAR_LIMIT;
+	return outcome;
 }
 
-/* The field that the query names, or any of those that are searched. */
-static enum outcome over_fields(struct build *build, const struct weir_query *query,
-				const struct place *place, in_field *take, size_t first, int *made)
+/* The field that the query names, or those that are searched; of one group. */
+static struct asked asked_of(const struct build *build, const struct weir_query *query,
+			     const struct place *place, size_t group)
 {
-	struct list fields = empty_list;
-	for (size_t i = 0; i < build->context->fields->count; i++) {
-		const struct field *field = &build->context->fields->fields[i];
+	const struct fields *fields = build->context->fields;
+	struct asked asked = {.group = group};
+	size_t first = group * TALLY_FIELDS;
+	for (size_t i = 0; i < TALLY_FIELDS && first + i < fields->worded_count; i++) {
+		size_t number = fields->worded[first + i];
+		const struct field *field = &fields->fields[number];
 		bool named = query->field == WEIR_FIELD_DEFAULT
 				     ? (field->flags & WEIR_FIELD_SEARCH) != 0
-				     : (size_t)query->field == i;
-		if (!named || !field_has_words(field))
+				     : (size_t)query->field == number;
+		if (!named)
+			continue;
+		asked.mask |= 1U << i;
+		asked.boosts[i] = place->boost * field->boost;
+	}
+	return asked;
+}
+
+static enum outcome over_fields(struct build *build, const struct weir_query *query,
+				const struct place *place, in_fields *take, size_t first, int *made)
+{
+	struct list groups = empty_list;
+	for (size_t group = 0; group * TALLY_FIELDS < build->context->fields->worded_count;
+	     group++) {
+		struct asked asked = asked_of(build, query, place, group);
+		if (asked.mask == 0)
 			continue;
 		int one = NO_NODE;
-		if (take(build, i, query, first, place->boost * field->boost, &one) == FAILED)
+		if (take(build, &asked, query, first, &one) == FAILED)
 			return FAILED;
-		list_add(build, &fields, one);
+		list_add(build, &groups, one);
 	}
-	return join(build, NODE_OR, &fields, made);
+	return join(build, NODE_OR, &groups, made);
 }
 
 /* Every word of a TERM; of a PREFIX all but the last, which is a beginning. */
@@ -310,8 +376,9 @@ static enum outcome build_words(struct build *build, const struct weir_query *qu
 	for (size_t i = 0; i < count; i++) {
 		bool beginning = query->kind == WEIR_QUERY_PREFIX && i + 1 == count;
 		int word = NO_NODE;
-		if (over_fields(build, query, place, beginning ? beginning_in_field : word_in_field,
-				i, &word) == FAILED)
+		if (over_fields(build, query, place,
+				beginning ? beginning_in_fields : word_in_fields, i,
+				&word) == FAILED)
 			return FAILED;
 		list_add(build, &words, word);
 	}
@@ -322,7 +389,7 @@ static enum outcome build_phrase(struct build *build, const struct weir_query *q
 				 const struct place *place, int *made)
 {
 	enum outcome outcome = split(build, query, NULL);
-	return outcome == MADE ? over_fields(build, query, place, phrase_in_field, 0, made)
+	return outcome == MADE ? over_fields(build, query, place, phrase_in_fields, 0, made)
 			       : outcome;
 }
 
@@ -348,8 +415,8 @@ static enum outcome build_exact(struct build *build, const struct weir_query *qu
 	size_t start = build->plan->text.length, first = build->plan->term_count;
 	if (!term_append_exact(&build->plan->text, number, text, length))
 		return no_memory(build);
-	if (add_term(build, start) == FAILED ||
-	    make_terms(build, NODE_TERMS, first, 0, made) == FAILED)
+	if (add_term(build, start, 0) == FAILED ||
+	    make_words(build, NODE_TERMS, first, &(struct asked){0}, made) == FAILED)
 		return FAILED;
 	uint32_t ordinal;
 	if (build->context->layout->kinds[number] != COLUMN_ORDINAL)

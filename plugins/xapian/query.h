@@ -13,10 +13,10 @@
 enum node_kind {
 	NODE_NOTHING,
 	NODE_ALL,	/* what is live */
-	NODE_TERMS,	/* any of the terms, scored as one */
+	NODE_TERMS,	/* any of the terms, in its fields; scored as one */
 	NODE_BEGINNING, /* any term that begins with the one term */
 	NODE_RANGE,	/* the column's value is lower to upper, both included; never absent */
-	NODE_PHRASE,	/* matches all children, and the words stand as they are wanted */
+	NODE_PHRASE,	/* all of the terms in one field, and they stand there as is wanted */
 	NODE_AND,
 	NODE_OR,
 	NODE_NOT, /* live, and its one child does not match; a child of AND only takes away */
@@ -27,15 +27,19 @@ enum node_kind {
 struct node {
 	enum node_kind kind;
 	int child, next; /* first child, next sibling; or NO_NODE */
-	double boost;	 /* TERMS, BEGINNING; 0: does not score */
 	size_t first_term, term_count;
+	/* Of words, that is TERMS but for keywords', BEGINNING and PHRASE: the group of their
+	 * terms, and what each of its fields adds to the score; 0: nothing. */
+	size_t group;
+	double boosts[TALLY_FIELDS];
 	size_t column; /* RANGE, and TERMS of a keyword with ordinals; 0: none */
 	uint64_t lower, upper;
-	size_t field, distance; /* PHRASE; its words are terms */
+	size_t distance; /* PHRASE */
 };
 
 struct query_term {
 	size_t offset, length; /* in the plan's text */
+	uint32_t mask;	       /* a word: which fields of the group count; 0: it is not one */
 };
 
 /* A built plan, and memory for the next one. */

@@ -5,6 +5,7 @@
 #ifndef SEGMENT_C_H
 #define SEGMENT_C_H
 
+#include "fields.h"
 #include "record.h"
 #include "weir/backend.h"
 
@@ -15,9 +16,9 @@ extern "C" {
 struct segment_writer;
 
 /* A new database at the path, in place of what is there. Nothing of it is on the disk before
- * segment_commit, and segment_close drops what was not committed. */
-weir_status segment_create(const char *path, struct segment_writer **writer,
-			   struct weir_error *error);
+ * segment_commit, and segment_close drops what was not committed. fields: borrowed. */
+weir_status segment_create(const char *path, const struct fields *fields,
+			   struct segment_writer **writer, struct weir_error *error);
 void segment_close(struct segment_writer *writer); /* takes NULL */
 
 /* Adds what the record says, at its docid, which is higher than all before. */

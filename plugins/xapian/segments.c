@@ -193,7 +193,7 @@ weir_status store_remake(struct store *store, struct store_segment *segment,
 	char *path = store_segment_path(store, number);
 	if (path == NULL)
 		return error_no_memory(error);
-	weir_status status = segment_create(path, &writer, error);
+	weir_status status = segment_create(path, store->fields, &writer, error);
 	for (uint32_t chunk = segment->segment.first_chunk;
 	     chunk <= segment->segment.last_chunk && status == WEIR_OK; chunk++)
 		status = add_chunk(store, writer, chunk, error);

@@ -82,6 +82,11 @@ static weir_status open_segment(weir_session *session, const struct segment *seg
 		out->reader = open->reader;
 		out->pairs = open->pairs;
 		out->has_asked = open->has_asked;
+		if (open->is_final) {
+			out->is_measured = open->is_measured;
+			out->documents = open->documents;
+			out->words = open->words;
+		}
 		return open->is_final ? WEIR_OK : segment_reader_reopen(open->reader, error);
 	}
 	snprintf(path, sizeof(path), "%s/s.%06u", session->reader->path, (unsigned)segment->number);
@@ -125,9 +130,13 @@ static weir_status follow_manifest(weir_session *session, struct weir_error *err
 static weir_status reopen_segments(weir_session *session, struct weir_error *error)
 {
 	weir_status status = WEIR_OK;
-	for (size_t i = 0; i < session->segment_count && status == WEIR_OK; i++)
-		if (!session->segments[i].is_final)
-			status = segment_reader_reopen(session->segments[i].reader, error);
+	for (size_t i = 0; i < session->segment_count && status == WEIR_OK; i++) {
+		struct open_segment *open = &session->segments[i];
+		if (open->is_final)
+			continue;
+		open->is_measured = false;
+		status = segment_reader_reopen(open->reader, error);
+	}
 	return status;
 }
 

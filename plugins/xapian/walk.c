@@ -21,10 +21,11 @@ static weir_status find_visible(struct match *match, struct open_segment *segmen
 {
 	struct postings *postings = NULL;
 	struct posting batch[BATCH];
+	uint32_t next;
 	weir_status status = postings_open(segment->reader, term, length, &postings, error);
 	for (size_t taken = BATCH; status == WEIR_OK && postings != NULL && taken == BATCH;) {
 		status = postings_take(postings, 1, match->head->docid_limit, batch, BATCH, &taken,
-				       error);
+				       &next, error);
 		for (size_t i = 0; status == WEIR_OK && i < taken; i++)
 			if (rows_visible(&match->reader->rows, batch[i].docid, match->head->commit))
 				*docid = batch[i].docid;

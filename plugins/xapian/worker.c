@@ -59,7 +59,8 @@ static weir_status do_commit(struct worker *worker, struct target *target)
 {
 	weir_status status = WEIR_OK;
 	if (target->writer == NULL)
-		status = segment_create(target->path, &target->writer, &worker->error);
+		status = segment_create(target->path, worker->builder.fields, &target->writer,
+					&worker->error);
 	if (status == WEIR_OK) {
 		target->has_committed = true;
 		status = segment_commit(target->writer, &worker->error);
@@ -77,7 +78,8 @@ static weir_status do_add(struct worker *worker, struct target *target, struct p
 		builder_append(&worker->builder, &pending->input, &worker->records, &worker->error);
 	pending->record_offset = start;
 	if (status == WEIR_OK && target->writer == NULL)
-		status = segment_create(target->path, &target->writer, &worker->error);
+		status = segment_create(target->path, worker->builder.fields, &target->writer,
+					&worker->error);
 	if (status != WEIR_OK)
 		return status;
 	if (!record_parts(worker->records.data + start, worker->records.length - start, &record))

@@ -397,6 +397,154 @@ START_TEST(test_phrases_with_and_without_pairs)
 }
 END_TEST
 
+/* Where enough are counted, the best hits are still found. */
+START_TEST(test_a_phrase_behind_many)
+{
+	static struct item items[BATCH];
+	static char ids[BATCH][16];
+	uint32_t kinds[BATCH];
+	weir_instance *writer = open_writer();
+	for (int batch = 0; batch < 3; batch++) {
+		for (int i = 0; i < BATCH; i++) {
+			snprintf(ids[i], sizeof(ids[i]), "id%05d", batch * BATCH + i);
+			items[i] = (struct item){.id = ids[i], .body = "the quick brown fox"};
+		}
+		put_items(writer, items, BATCH, kinds);
+	}
+	PUT(writer, .id = "turned", .title = "brown quick", .body = "a quick brown fox");
+	PUT(writer, .id = "best", .title = "quick brown", .body = "some other fox");
+	commit(writer);
+	weir_instance *reader = open_reader();
+	weir_session *session = open_session(reader);
+	for (int again = 0; again < 3; again++)
+		ck_assert_str_eq(ordered(session, phrase(ANY, "quick brown"), "", 0, 1), "best");
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
+/* A schema with more fields of words than share a list of postings, in several languages. */
+
+enum { MANY = 20 };
+
+static struct weir_field many_fields[MANY];
+static const struct weir_field *many_pointers[MANY];
+static struct weir_schema many;
+
+static void make_many(void)
+{
+	static const char *const languages[] = {"en", NULL, "de"};
+	static char names[MANY][8];
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "f%zu", i);
+		many_fields[i] = (struct weir_field){.name = names[i],
+						     .type = WEIR_TYPE_TEXT,
+						     .language = languages[i % 3],
+						     .boost = 1,
+						     .flags = WEIR_FIELD_SEARCH};
+		many_pointers[i] = &many_fields[i];
+	}
+	many = (struct weir_schema){.name = "many",
+				    .fingerprint = "many",
+				    .fields = many_pointers,
+				    .field_count = MANY};
+}
+
+/* texts: by field, up to the last one; NULL: none. */
+static void put_many(weir_instance *writer, const char *id, const char *const *texts, size_t count)
+{
+	struct weir_value values[MANY];
+	const struct weir_value *pointers[MANY];
+	struct weir_document document = {.id = id,
+					 .id_length = strlen(id),
+					 .kind = WEIR_KIND_LIVE,
+					 .version = 1,
+					 .applied_at = INT64_MAX,
+					 .state = "",
+					 .values = pointers};
+	struct weir_verdict verdict, *verdicts[] = {&verdict};
+	for (size_t i = 0; i < count; i++) {
+		if (texts[i] == NULL)
+			continue;
+		values[i] = (struct weir_value){.field = (int32_t)i,
+						.type = WEIR_TYPE_TEXT,
+						.text = texts[i],
+						.text_length = strlen(texts[i])};
+		pointers[document.value_count++] = &values[i];
+	}
+	MUST(backend->apply(writer, (const struct weir_document *const[]){&document}, 1, verdicts,
+			    &error));
+	ck_assert_uint_eq(verdict.kind, WEIR_ACCEPTED);
+}
+
+START_TEST(test_words_of_many_fields)
+{
+	weir_instance *writer = NULL, *reader = NULL;
+	make_many();
+	MUST(try_open(WEIR_MODE_WRITER, &many, &writer, &error));
+	for (size_t i = 0; i < MANY; i++) {
+		const char *texts[MANY] = {0};
+		char id[16];
+		snprintf(id, sizeof(id), "d%02zu", i);
+		texts[i] = "old houses";
+		texts[(i + 1) % MANY] = "old";
+		texts[(i + 2) % MANY] = "houses";
+		put_many(writer, id, texts, MANY);
+	}
+	put_many(writer, "once", (const char *[]){"tango and jazz and polka"}, 1);
+	put_many(writer, "often", (const char *[]){"tango and tango and tango"}, 1);
+	commit(writer);
+	MUST(try_open(WEIR_MODE_READER, &many, &reader, &error));
+	weir_session *session = open_session(reader);
+	ck_assert_uint_eq(count_matches(session, term(ANY, "old")), MANY);
+	for (int32_t i = 0; i < MANY; i++) {
+		char wanted[16];
+		snprintf(wanted, sizeof(wanted), "d%02d", (int)i);
+		ck_assert_uint_eq(count_matches(session, term(i, "old")), 2);
+		ck_assert_uint_eq(count_matches(session, prefix(i, "hou")), 2);
+		/* every third field has no language */
+		ck_assert_uint_eq(count_matches(session, term(i, "house")), i % 3 == 1 ? 0 : 2);
+		ck_assert_str_eq(matches(session, phrase(i, "old houses")), wanted);
+		ck_assert_str_eq(matches(session, phrase(i, "houses old")), "");
+		ck_assert_str_eq(matches(session, near(i, "houses old", 1)), wanted);
+	}
+	ck_assert_uint_eq(count_matches(session, phrase(ANY, "old houses")), MANY);
+	ck_assert_uint_eq(count_matches(session, term(ANY, "house")), MANY - 1);
+	ck_assert_str_eq(ordered(session, term(ANY, "tango"), "", 0, 9), "often once");
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+}
+END_TEST
+
+/* More than the 32 bits that Xapian adds a document's tallies up in. */
+START_TEST(test_a_document_of_very_many_words)
+{
+	enum { WORDS = 70000, EACH = 8 };
+	weir_instance *writer = NULL, *reader = NULL;
+	char *text = malloc(2 * WORDS * EACH + 1);
+	ck_assert_ptr_nonnull(text);
+	for (size_t i = 0; i < 2 * WORDS; i++)
+		sprintf(text + i * EACH, "w%06zu ", i % WORDS);
+	const char *texts[] = {text, text, text, text, text, text, text, text};
+	make_many();
+	MUST(try_open(WEIR_MODE_WRITER, &many, &writer, &error));
+	put_many(writer, "long", texts, 8);
+	put_many(writer, "short", (const char *[]){"w000001"}, 1);
+	commit(writer);
+	MUST(try_open(WEIR_MODE_READER, &many, &reader, &error));
+	weir_session *session = open_session(reader);
+	ck_assert_str_eq(matches(session, term(ANY, "w000001")), "long short");
+	ck_assert_str_eq(matches(session, term(7, "w069999")), "long");
+	ck_assert_str_eq(matches(session, phrase(ANY, "w069999 w000000")), "long");
+	backend->session_close(session);
+	backend->close(reader);
+	backend->close(writer);
+	free(text);
+}
+END_TEST
+
 START_TEST(test_a_full_disk_is_waited_out)
 {
 	check_full_disk("12m", 4 << 20, "make room");
@@ -611,6 +759,9 @@ int main(int count, char **arguments)
 	tcase_add_test(cases, test_phrases_with_and_without_pairs);
 	tcase_add_test(cases, test_facets_behind_any_search);
 	tcase_add_test(cases, test_pages_are_those_of_all);
+	tcase_add_test(cases, test_a_phrase_behind_many);
+	tcase_add_test(cases, test_words_of_many_fields);
+	tcase_add_test(cases, test_a_document_of_very_many_words);
 	tcase_add_test(cases, test_a_full_disk_is_waited_out);
 	return particular_main(count, arguments, "xapian", cases);
 }

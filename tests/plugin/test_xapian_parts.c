@@ -19,6 +19,7 @@
 #include "record.h"
 #include "rows.h"
 #include "sight.h"
+#include "tally.h"
 
 #define MUST(call)                                                                                 \
 	do {                                                                                       \
@@ -56,6 +57,61 @@ static uint32_t next_number(uint32_t below)
 	number_state ^= number_state << 17;
 	return (uint32_t)(number_state >> 32) % below;
 }
+
+/* What a tally can hold of these counts. */
+static void saturate(uint32_t counts[TALLY_FIELDS])
+{
+	static const uint32_t most[] = {0, 256, 16, 4, 4, 2, 2, 2, 2};
+	size_t fields = 0;
+	for (size_t i = 0; i < TALLY_FIELDS; i++)
+		fields += counts[i] > 0;
+	for (size_t i = 0; i < TALLY_FIELDS; i++)
+		counts[i] = counts[i] < most[fields] ? counts[i] : most[fields];
+}
+
+/* Few fields, and small counts, are most of it. */
+static void make_counts(uint32_t counts[TALLY_FIELDS])
+{
+	uint32_t fields = next_number(TALLY_FIELDS + 1), below = 1U << next_number(12);
+	memset(counts, 0, TALLY_FIELDS * sizeof(*counts));
+	for (uint32_t i = 0; i < fields; i++)
+		counts[next_number(TALLY_FIELDS)] = 1 + next_number(below);
+}
+
+static void expect_tally(uint32_t tally, uint32_t counts[TALLY_FIELDS])
+{
+	uint32_t found[TALLY_FIELDS];
+	saturate(counts);
+	tally_unpack(tally, found);
+	ck_assert_mem_eq(found, counts, sizeof(found));
+	ck_assert_uint_eq(tally_pack(found), tally);
+}
+
+START_TEST(test_tallies)
+{
+	for (int round = 0; round < 5000; round++) {
+		uint32_t left[TALLY_FIELDS], right[TALLY_FIELDS], wanted[TALLY_FIELDS];
+		uint32_t mask = next_number(TALLY_MASK + 1);
+		make_counts(left);
+		make_counts(right);
+		uint16_t first = tally_pack(left), second = tally_pack(right);
+		expect_tally(first, left);
+		expect_tally(second, right);
+		for (size_t i = 0; i < TALLY_FIELDS; i++)
+			wanted[i] = (mask >> i & 1) != 0 ? left[i] : 0;
+		expect_tally(tally_within(first, mask), wanted);
+		for (size_t i = 0; i < TALLY_FIELDS; i++)
+			wanted[i] = left[i] + right[i];
+		expect_tally(tally_add(first, second), wanted);
+		for (size_t i = 0; i < TALLY_FIELDS; i++)
+			wanted[i] = left[i] < right[i] ? left[i] : right[i];
+		expect_tally(tally_least(first, second), wanted);
+	}
+	ck_assert_uint_eq(tally_pack((uint32_t[TALLY_FIELDS]){0, 1, 0, 0, 1}), 0x12);
+	ck_assert_uint_eq(tally_pack((uint32_t[TALLY_FIELDS]){0, 3}), 0x202);
+	ck_assert_uint_eq(tally_pack((uint32_t[TALLY_FIELDS]){2, 3}), 0x2103);
+}
+END_TEST
 
 START_TEST(test_order_of_integers)
 {
@@ -813,6 +869,7 @@ int main(void)
 	TCase *cases = tcase_create("parts");
 	suite_add_tcase(suite, cases);
 	tcase_add_checked_fixture(cases, setup, teardown);
+	tcase_add_test(cases, test_tallies);
 	tcase_add_test(cases, test_order_of_integers);
 	tcase_add_test(cases, test_a_hash_sees_every_byte);
 	tcase_add_test(cases, test_ids_against_a_list);
