@@ -12,7 +12,9 @@
 /* Where a segment's documents are measured: at the beginnings of some of its chunks. */
 #define MEASURED_RUNS 8U
 #define MEASURED_RUN 512U
-#define WINDOW_SMALL 1536U /* most records, up to their words */
+/* Most records are not longer up to the end of their words. */
+#define RECORD_BYTES 160U
+#define WORD_BYTES 8U
 #define WINDOW_LARGE 16384U
 #define WINDOW_NEAR 1024U /* records so close are read together */
 
@@ -275,7 +277,10 @@ weir_status match_record(struct match *match, uint32_t docid, struct record *rec
 	if (ahead < length &&
 	    record_read(window->bytes.data + ahead, length - (size_t)ahead, false, record))
 		return WEIR_OK;
-	size_t wanted = length > 0 && ahead < length + WINDOW_NEAR ? WINDOW_LARGE : WINDOW_SMALL;
+	size_t words = rows_u32(&match->reader->rows, COLUMN_WORDS, docid);
+	size_t wanted = RECORD_BYTES + words * WORD_BYTES;
+	if (length > 0 && ahead < length + WINDOW_NEAR && wanted < WINDOW_LARGE)
+		wanted = WINDOW_LARGE;
 	window->bytes.length = 0;
 	for (;;) {
 		if (!bytes_reserve(&window->bytes, wanted))
@@ -288,7 +293,7 @@ weir_status match_record(struct match *match, uint32_t docid, struct record *rec
 			break;
 		if (length < wanted || wanted > UINT32_MAX)
 			return damaged(match, error);
-		wanted *= 8;
+		wanted *= 2;
 	}
 	window->place = place;
 	window->bytes.length = length;
