@@ -94,12 +94,16 @@ static void make_room(struct cache *cache)
 	}
 }
 
-static struct cache_mark mark_of(uint32_t segment, const char *term, size_t length)
+struct cache_mark cache_name(const char *term, size_t length)
 {
-	/* The term first: as seeds, two segments would differ by as little as two terms do. */
-	uint64_t high = hash_bytes(SEED, term, length), low = hash_bytes(~SEED, term, length);
-	return (struct cache_mark){hash_bytes(high, &segment, sizeof(segment)),
-				   hash_bytes(low, &segment, sizeof(segment))};
+	return (struct cache_mark){hash_bytes(SEED, term, length), hash_bytes(~SEED, term, length)};
+}
+
+/* The term first: as seeds, two segments would differ by as little as two terms do. */
+struct cache_mark cache_mark(const struct cache_mark *name, uint32_t segment)
+{
+	return (struct cache_mark){hash_bytes(name->high, &segment, sizeof(segment)),
+				   hash_bytes(name->low, &segment, sizeof(segment))};
 }
 
 static bool is_same(const struct cache_mark *left, const struct cache_mark *right)
@@ -121,13 +125,11 @@ static struct cached *find(struct cache *cache, const struct cache_mark *mark)
 	return cached;
 }
 
-struct cached *cache_find(struct cache *cache, uint32_t segment, const char *term, size_t length,
-			  bool *is_absent)
+struct cached *cache_find(struct cache *cache, const struct cache_mark *mark, bool *is_absent)
 {
-	struct cache_mark mark = mark_of(segment, term, length);
 	pthread_mutex_lock(&cache->lock);
-	*is_absent = is_same(&cache->absent[mark.high % ABSENT], &mark);
-	struct cached *cached = *is_absent ? NULL : find(cache, &mark);
+	*is_absent = is_same(&cache->absent[mark->high % ABSENT], mark);
+	struct cached *cached = *is_absent ? NULL : find(cache, mark);
 	pthread_mutex_unlock(&cache->lock);
 	return cached;
 }
@@ -139,22 +141,20 @@ static void put_absent(struct cache *cache, const struct cache_mark *mark)
 	pthread_mutex_unlock(&cache->lock);
 }
 
-struct cached *cache_put(struct cache *cache, uint32_t segment, const char *term, size_t length,
-			 uint32_t frequency)
+struct cached *cache_put(struct cache *cache, const struct cache_mark *mark, uint32_t frequency)
 {
-	struct cache_mark mark = mark_of(segment, term, length);
 	if (frequency == 0) {
-		put_absent(cache, &mark);
+		put_absent(cache, mark);
 		return NULL;
 	}
 	struct cached *made = malloc(sizeof(*made));
 	if (made == NULL)
 		return NULL;
-	*made = (struct cached){.frequency = frequency, .users = 1, .mark = mark};
+	*made = (struct cached){.frequency = frequency, .users = 1, .mark = *mark};
 	pthread_mutex_lock(&cache->lock);
-	struct cached *there = find(cache, &mark);
+	struct cached *there = find(cache, mark);
 	if (there == NULL) {
-		struct cached **bucket = &cache->buckets[mark.low % BUCKETS];
+		struct cached **bucket = &cache->buckets[mark->low % BUCKETS];
 		made->same = *bucket;
 		*bucket = made;
 		link_newest(cache, made);

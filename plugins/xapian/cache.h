@@ -36,13 +36,14 @@ struct cached {
 struct cache *cache_create(size_t limit); /* in bytes; NULL: no memory */
 void cache_destroy(struct cache *cache);  /* takes NULL; nothing is kept any more */
 
+struct cache_mark cache_name(const char *term, size_t length);
+/* Of a term, by its name, in a segment. */
+struct cache_mark cache_mark(const struct cache_mark *name, uint32_t segment);
 /* Kept for the caller. NULL: not known, or *is_absent: no document of the segment has the term. */
-struct cached *cache_find(struct cache *cache, uint32_t segment, const char *term, size_t length,
-			  bool *is_absent);
+struct cached *cache_find(struct cache *cache, const struct cache_mark *mark, bool *is_absent);
 /* Puts it in, or finds what another thread has put in; kept. NULL: no memory, or the frequency is
  * 0. */
-struct cached *cache_put(struct cache *cache, uint32_t segment, const char *term, size_t length,
-			 uint32_t frequency);
+struct cached *cache_put(struct cache *cache, const struct cache_mark *mark, uint32_t frequency);
 /* Adds the list, frequency long. Takes the memory of docids, behind which the tallies stand. */
 void cache_fill(struct cache *cache, struct cached *cached, uint32_t *docids, uint16_t *tallies);
 void cache_release(struct cache *cache, struct cached *cached); /* takes NULL */

@@ -26,17 +26,18 @@ static const char *text_of(const struct match_side *side, size_t term)
 	return side->plan->text.data + side->plan->terms[term].offset;
 }
 
+/* name: of the term. */
 static weir_status look_up(struct match *match, struct match_side *side, size_t segment,
-			   size_t term, struct weir_error *error)
+			   size_t term, const struct cache_mark *name, struct weir_error *error)
 {
 	const struct open_segment *open = &match->segments[segment];
 	size_t place = segment * side->plan->term_count + term;
 	size_t length = term_of(side, term)->length;
 	const char *text = text_of(side, term);
 	bool is_absent = false;
+	struct cache_mark mark = cache_mark(name, open->segment.number);
 	if (open->is_final)
-		side->cached[place] = cache_find(match->reader->cache, open->segment.number, text,
-						 length, &is_absent);
+		side->cached[place] = cache_find(match->reader->cache, &mark, &is_absent);
 	if (is_absent)
 		return WEIR_OK;
 	if (side->cached[place] != NULL) {
@@ -46,8 +47,8 @@ static weir_status look_up(struct match *match, struct match_side *side, size_t 
 	weir_status status = segment_reader_frequency(open->reader, text, length,
 						      &side->frequencies[place], error);
 	if (status == WEIR_OK && open->is_final)
-		side->cached[place] = cache_put(match->reader->cache, open->segment.number, text,
-						length, side->frequencies[place]);
+		side->cached[place] =
+			cache_put(match->reader->cache, &mark, side->frequencies[place]);
 	return status;
 }
 
@@ -56,9 +57,12 @@ static weir_status look_up_node(struct match *match, struct match_side *side,
 {
 	weir_status status = WEIR_OK;
 	for (size_t i = 0; i < node->term_count && status == WEIR_OK; i++) {
+		size_t term = node->first_term + i;
+		struct cache_mark name =
+			cache_name(text_of(side, term), term_of(side, term)->length);
 		for (size_t segment = 0; segment < match->segment_count && status == WEIR_OK;
 		     segment++)
-			status = look_up(match, side, segment, node->first_term + i, error);
+			status = look_up(match, side, segment, term, &name, error);
 		if (i % ASK_TERMS == ASK_TERMS - 1 && status == WEIR_OK)
 			status = match_cancelled(match, error);
 	}
@@ -327,11 +331,12 @@ static void take_cached(const struct match *match, struct list *list, uint32_t m
 {
 	uint32_t base = match->base;
 	const uint32_t *docids = list->docids;
-	size_t at = seek(docids, list->at, count, base);
-	list->at = at;
-	if (at == count || docids[at] >= base + CHUNK_DOCIDS)
+	size_t at = list->limit == base ? list->end : seek(docids, list->at, count, base);
+	list->limit = base + CHUNK_DOCIDS;
+	list->at = list->end = at;
+	if (at == count || docids[at] >= list->limit)
 		return;
-	size_t end = seek(docids, at, count, base + CHUNK_DOCIDS);
+	size_t end = list->end = seek(docids, at, count, list->limit);
 	taking->has_any = true;
 	if (taking->within != NULL && end - at > within_count(taking) * PICK_RATIO)
 		pick_cached(match, list, mask, end, taking);

@@ -44,7 +44,7 @@ struct match_side {
 	struct list {			/* by term, of the segment under way */
 		const uint32_t *docids; /* of the cached list; at: how far it was read */
 		const uint16_t *tallies;
-		size_t at;
+		size_t at, end;		   /* of the chunk that was asked for last */
 		struct postings *postings; /* where there is no cached one */
 		uint32_t next;		   /* docid that those stand at */
 		uint32_t limit;		   /* docids below it were asked for */
