@@ -126,26 +126,32 @@ static double rarity(const struct match *match, const struct match_side *side,
 	return sum;
 }
 
-/* Words of the documents in a few places of the segment; what was given back does not count. */
-static double measure_words(const struct match *match, const struct segment *segment)
+/* Words of the documents in a few places of the segment; what was given back does not count. Later
+ * commits find the same, unless documents of theirs are there already. */
+static void measure_words(const struct match *match, struct open_segment *open)
 {
+	const struct segment *segment = &open->segment;
 	const struct rows *rows = &match->reader->rows;
 	uint32_t chunks = segment->last_chunk - segment->first_chunk + 1;
 	uint32_t runs = chunks < MEASURED_RUNS ? chunks : MEASURED_RUNS;
 	uint32_t run = CHUNK_DOCIDS < MEASURED_RUN ? CHUNK_DOCIDS : MEASURED_RUN;
 	uint64_t words = 0, documents = 0;
+	open->is_lasting = open->is_final;
 	for (uint32_t i = 0; i < runs; i++) {
 		uint32_t chunk = segment->first_chunk + (uint32_t)((uint64_t)chunks * i / runs);
 		uint32_t first = chunk * CHUNK_DOCIDS + 1;
-		for (uint32_t docid = first;
-		     docid < first + run && docid < match->head->docid_limit; docid++) {
-			if (rows_u32(rows, COLUMN_BORN, docid) - 1 >= match->head->commit)
+		uint32_t end = first + run, limit = match->head->docid_limit;
+		open->is_lasting &= end <= limit;
+		for (uint32_t docid = first; docid < end && docid < limit; docid++) {
+			uint32_t born = rows_u32(rows, COLUMN_BORN, docid);
+			open->is_lasting &= born <= match->head->commit;
+			if (born == 0 || born > match->head->commit)
 				continue;
 			words += rows_u32(rows, COLUMN_WORDS, docid);
 			documents++;
 		}
 	}
-	return documents > 0 ? (double)words / (double)documents : 0;
+	open->words = documents > 0 ? (double)words / (double)documents : 0;
 }
 
 static weir_status measure_segments(struct match *match, struct weir_error *error)
@@ -156,7 +162,7 @@ static weir_status measure_segments(struct match *match, struct weir_error *erro
 		if (open->is_measured)
 			continue;
 		status = segment_reader_size(open->reader, &open->documents, error);
-		open->words = measure_words(match, &open->segment);
+		measure_words(match, open);
 		open->is_measured = status == WEIR_OK;
 	}
 	return status;

@@ -31,9 +31,9 @@ struct open_segment {
 	bool is_final;	     /* was filled when it was read last: it does not change any more */
 	struct pairs *pairs; /* NULL: nobody asked yet, or there are none */
 	bool has_asked;	     /* for pairs */
-	bool is_measured;
-	uint64_t documents; /* dead ones too */
-	double words;	    /* of a document, on average: of some that were looked at */
+	bool is_measured, is_lasting; /* at this commit; at later ones, too */
+	uint64_t documents;	      /* dead ones too */
+	double words;		      /* of a document, on average: of some that were looked at */
 };
 
 /* A plan under way. */

@@ -82,8 +82,8 @@ static weir_status open_segment(weir_session *session, const struct segment *seg
 		out->reader = open->reader;
 		out->pairs = open->pairs;
 		out->has_asked = open->has_asked;
-		if (open->is_final) {
-			out->is_measured = open->is_measured;
+		if (open->is_measured && open->is_lasting) {
+			out->is_measured = out->is_lasting = true;
 			out->documents = open->documents;
 			out->words = open->words;
 		}
@@ -132,9 +132,9 @@ static weir_status reopen_segments(weir_session *session, struct weir_error *err
 	weir_status status = WEIR_OK;
 	for (size_t i = 0; i < session->segment_count && status == WEIR_OK; i++) {
 		struct open_segment *open = &session->segments[i];
+		open->is_measured &= open->is_lasting;
 		if (open->is_final)
 			continue;
-		open->is_measured = false;
 		status = segment_reader_reopen(open->reader, error);
 	}
 	return status;
