@@ -14,7 +14,7 @@
 /* Most words are in few of the segments: what is not there is asked for most. */
 #define ABSENT (1U << 17)
 #define SEED UINT64_C(0x9E3779B97F4A7C15)
-#define POSTING_BYTES (sizeof(uint32_t) + sizeof(uint16_t))
+#define POSTING_BYTES (2 * sizeof(uint16_t))
 
 struct cache {
 	pthread_mutex_t lock;
@@ -36,13 +36,14 @@ struct cache *cache_create(size_t limit)
 
 static size_t bytes_of(const struct cached *cached)
 {
-	size_t list = cached->docids != NULL ? cached->frequency * POSTING_BYTES : 0;
-	return sizeof(*cached) + 32 + list; /* 32: what malloc adds */
+	size_t list =
+		cached->frequency * POSTING_BYTES + cached->run_count * sizeof(struct cached_run);
+	return sizeof(*cached) + 32 + (cached->runs != NULL ? list : 0); /* 32: what malloc adds */
 }
 
 static void destroy(struct cached *cached)
 {
-	free(cached->docids);
+	free(cached->runs);
 	free(cached);
 }
 
@@ -168,18 +169,22 @@ struct cached *cache_put(struct cache *cache, const struct cache_mark *mark, uin
 	return there;
 }
 
-void cache_fill(struct cache *cache, struct cached *cached, uint32_t *docids, uint16_t *tallies)
+void cache_fill(struct cache *cache, struct cached *cached, struct cached_run *runs,
+		uint32_t run_count)
 {
 	pthread_mutex_lock(&cache->lock);
-	if (cached->docids == NULL) {
-		cached->tallies = tallies;
-		__atomic_store_n(&cached->docids, docids, __ATOMIC_RELEASE);
-		cache->bytes += cached->frequency * POSTING_BYTES;
-		docids = NULL;
+	if (cached->runs == NULL) {
+		cache->bytes -= bytes_of(cached);
+		cached->run_count = run_count;
+		cached->places = (uint16_t *)(void *)(runs + run_count);
+		cached->tallies = cached->places + cached->frequency;
+		__atomic_store_n(&cached->runs, runs, __ATOMIC_RELEASE);
+		cache->bytes += bytes_of(cached);
+		runs = NULL;
 		make_room(cache);
 	}
 	pthread_mutex_unlock(&cache->lock);
-	free(docids);
+	free(runs);
 }
 
 void cache_release(struct cache *cache, struct cached *cached)

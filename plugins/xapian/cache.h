@@ -21,11 +21,19 @@ struct cache_mark {
 	uint64_t high, low;
 };
 
+/* The postings of a chunk: up to end, from where those of the run before end. */
+struct cached_run {
+	uint32_t base; /* the chunk's first docid */
+	uint32_t end;
+};
+
 struct cached {
 	uint32_t frequency;
-	/* NULL: only counted yet. Read with cached_docids. */
-	uint32_t *docids;
-	uint16_t *tallies; /* of each document (tally.h) */
+	/* NULL: only counted yet. Read with cached_runs. */
+	struct cached_run *runs;
+	uint32_t run_count;
+	uint16_t *places;  /* of each document: in its chunk */
+	uint16_t *tallies; /* and its tally (tally.h) */
 	uint32_t uses;
 	/* The cache's own. */
 	uint32_t users;
@@ -44,13 +52,15 @@ struct cached *cache_find(struct cache *cache, const struct cache_mark *mark, bo
 /* Puts it in, or finds what another thread has put in; kept. NULL: no memory, or the frequency is
  * 0. */
 struct cached *cache_put(struct cache *cache, const struct cache_mark *mark, uint32_t frequency);
-/* Adds the list, frequency long. Takes the memory of docids, behind which the tallies stand. */
-void cache_fill(struct cache *cache, struct cached *cached, uint32_t *docids, uint16_t *tallies);
+/* Adds the list, frequency long. Takes the memory of runs, behind which places and then tallies
+ * stand. */
+void cache_fill(struct cache *cache, struct cached *cached, struct cached_run *runs,
+		uint32_t run_count);
 void cache_release(struct cache *cache, struct cached *cached); /* takes NULL */
 
-static inline const uint32_t *cached_docids(const struct cached *cached)
+static inline const struct cached_run *cached_runs(const struct cached *cached)
 {
-	return __atomic_load_n(&cached->docids, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&cached->runs, __ATOMIC_ACQUIRE);
 }
 
 #endif

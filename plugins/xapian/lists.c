@@ -100,36 +100,59 @@ void lists_close(struct match_side *side)
 		side->nodes[i].is_spread = false;
 }
 
+static uint32_t base_of(uint32_t docid)
+{
+	return (docid - 1) / CHUNK_DOCIDS * CHUNK_DOCIDS + 1;
+}
+
+/* Puts the whole list into the cache. Its runs are counted first: all of it is one piece of memory.
+ */
+static weir_status keep_postings(struct match_task *task, struct cached *cached,
+				 const struct posting *postings)
+{
+	uint32_t count = cached->frequency, run_count = 0, runs_begun = 0;
+	for (uint32_t i = 0; i < count; i++)
+		run_count += i == 0 || base_of(postings[i].docid) != base_of(postings[i - 1].docid);
+	struct cached_run *runs =
+		malloc(run_count * sizeof(*runs) + (size_t)count * 2 * sizeof(uint16_t));
+	if (runs == NULL)
+		return error_no_memory(task->error);
+	uint16_t *places = (uint16_t *)(void *)(runs + run_count), *tallies = places + count;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t base = base_of(postings[i].docid);
+		if (runs_begun == 0 || runs[runs_begun - 1].base != base)
+			runs[runs_begun++].base = base;
+		runs[runs_begun - 1].end = i + 1;
+		places[i] = (uint16_t)(postings[i].docid - base);
+		tallies[i] = (uint16_t)postings[i].tally;
+	}
+	cache_fill(task->match->reader->cache, cached, runs, run_count);
+	return WEIR_OK;
+}
+
 /* Reads the whole list into the cache. */
 static weir_status keep_list(struct match_task *task, struct cached *cached,
 			     struct postings *postings)
 {
-	uint32_t *docids = malloc((size_t)cached->frequency * (sizeof(*docids) + sizeof(uint16_t)));
-	struct posting batch[BATCH];
-	size_t count = 0, taken = BATCH;
+	size_t wanted = cached->frequency, count = 0, taken = 1;
+	struct posting *all = malloc(wanted * sizeof(*all));
 	uint32_t next;
-	if (docids == NULL)
+	if (all == NULL)
 		return error_no_memory(task->error);
-	uint16_t *tallies = (uint16_t *)(void *)(docids + cached->frequency);
 	weir_status status = WEIR_OK;
-	while (status == WEIR_OK && taken == BATCH) {
-		status = postings_take(postings, 1, UINT32_MAX, batch, BATCH, &taken, &next,
-				       task->error);
-		for (size_t i = 0; status == WEIR_OK && i < taken && count < cached->frequency;
-		     i++, count++) {
-			docids[count] = batch[i].docid;
-			tallies[count] = (uint16_t)batch[i].tally;
-		}
+	while (status == WEIR_OK && taken > 0 && count < wanted) {
+		status = postings_take(postings, 1, UINT32_MAX, all + count, wanted - count, &taken,
+				       &next, task->error);
+		count += status == WEIR_OK ? taken : 0;
 	}
-	if (status == WEIR_OK && count < cached->frequency)
+	if (status == WEIR_OK && count < wanted)
 		status = error_set(task->error, WEIR_RETRY,
 				   "xapian: a segment of the index at %s has fewer postings than "
 				   "it says; ask again",
 				   task->match->reader->path);
 	if (status == WEIR_OK)
-		cache_fill(task->match->reader->cache, cached, docids, tallies);
-	else
-		free(docids);
+		status = keep_postings(task, cached, all);
+	free(all);
 	return status;
 }
 
@@ -147,9 +170,9 @@ static weir_status open_list(struct match_task *task, size_t term, struct cached
 	/* A chunk may be asked for twice, and Xapian's lists only go forward. */
 	if (list->postings != NULL && list->limit > task->match->base)
 		close_list(list);
-	if (list->docids != NULL || list->postings != NULL)
+	if (list->kept != NULL || list->postings != NULL)
 		return WEIR_OK;
-	if (cached == NULL || cached_docids(cached) == NULL)
+	if (cached == NULL || cached_runs(cached) == NULL)
 		status = postings_open(task->match->segment->reader, text_of(side, term),
 				       term_of(side, term)->length, &list->postings, task->error);
 	if (status == WEIR_OK && list->postings != NULL && cached != NULL &&
@@ -158,10 +181,8 @@ static weir_status open_list(struct match_task *task, size_t term, struct cached
 		postings_close(list->postings);
 		list->postings = NULL;
 	}
-	if (status == WEIR_OK && cached != NULL) {
-		list->docids = cached_docids(cached);
-		list->tallies = cached->tallies;
-	}
+	if (status == WEIR_OK && cached != NULL && cached_runs(cached) != NULL)
+		list->kept = cached;
 	return status;
 }
 
@@ -254,18 +275,18 @@ static weir_status pick(struct match_task *task, struct list *list, uint32_t mas
 	return status;
 }
 
-/* The first place from at on whose docid is not below; leaps, as it is often near. */
-static size_t seek(const uint32_t *docids, size_t at, size_t count, uint32_t docid)
+/* The first from at on that is not below; leaps, as it is often near. */
+static size_t seek(const uint16_t *places, size_t at, size_t count, uint32_t place)
 {
 	size_t step = 1, low = at;
-	while (low + step < count && docids[low + step] < docid) {
+	while (low + step < count && places[low + step] < place) {
 		low += step;
 		step *= 2;
 	}
 	size_t high = low + step < count ? low + step : count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (docids[middle] < docid)
+		if (places[middle] < place)
 			low = middle + 1;
 		else
 			high = middle;
@@ -280,17 +301,15 @@ static size_t within_count(struct taking *taking)
 	return taking->within_count;
 }
 
-static void pick_cached(const struct match *match, const struct list *list, uint32_t mask,
-			size_t end, const struct taking *taking)
+static void pick_cached(const struct match *match, const struct cached *kept, uint32_t mask,
+			size_t at, size_t end, const struct taking *taking)
 {
-	size_t at = list->at;
 	uint32_t index;
 	EACH_BIT(taking->within, index)
 	{
-		uint32_t docid = match->base + index;
-		at = seek(list->docids, at, end, docid);
-		if (at < end && list->docids[at] == docid)
-			put(match, taking, mask, index, list->tallies[at]);
+		at = seek(kept->places, at, end, index);
+		if (at < end && kept->places[at] == index)
+			put(match, taking, mask, index, kept->tallies[at]);
 	}
 }
 
@@ -300,23 +319,23 @@ static inline bool is_within(const struct taking *taking, uint32_t index)
 	return taking->within == NULL || bit_is_set(taking->within, index);
 }
 
-static void put_bits(const struct list *list, uint32_t mask, size_t at, size_t end, uint32_t base,
+static void put_bits(const struct cached *kept, uint32_t mask, size_t at, size_t end,
 		     const struct taking *taking)
 {
 	for (; at < end; at++) {
-		uint32_t index = list->docids[at] - base;
+		uint32_t index = kept->places[at];
 		uint64_t has =
-			(mask == 0 || (list->tallies[at] & mask) != 0) && is_within(taking, index);
+			(mask == 0 || (kept->tallies[at] & mask) != 0) && is_within(taking, index);
 		taking->out[index / 64] |= has << index % 64;
 	}
 }
 
-static void put_words(const struct match *match, const struct list *list, uint32_t mask, size_t at,
-		      size_t end, const struct taking *taking)
+static void put_words(const struct match *match, const struct cached *kept, uint32_t mask,
+		      size_t at, size_t end, const struct taking *taking)
 {
 	const struct taking all = *taking; /* nothing that is written to can be it */
 	for (; at < end; at++) {
-		uint32_t index = list->docids[at] - match->base, tally = list->tallies[at];
+		uint32_t index = kept->places[at], tally = kept->tallies[at];
 		if (!is_within(&all, index))
 			continue;
 		if ((tally & TALLY_MASK & ~mask) != 0 && (tally = tally_within(tally, mask)) == 0)
@@ -325,25 +344,24 @@ static void put_words(const struct match *match, const struct list *list, uint32
 	}
 }
 
-/* The list stays at the chunk's beginning: a chunk may be asked for twice. */
-static void take_cached(const struct match *match, struct list *list, uint32_t mask, size_t count,
+/* The list stays at the chunk's run: a chunk may be asked for twice. */
+static void take_cached(const struct match *match, struct list *list, uint32_t mask,
 			struct taking *taking)
 {
-	uint32_t base = match->base;
-	const uint32_t *docids = list->docids;
-	size_t at = list->limit == base ? list->end : seek(docids, list->at, count, base);
-	list->limit = base + CHUNK_DOCIDS;
-	list->at = list->end = at;
-	if (at == count || docids[at] >= list->limit)
+	const struct cached *kept = list->kept;
+	while (list->run < kept->run_count && kept->runs[list->run].base < match->base)
+		list->run++;
+	if (list->run == kept->run_count || kept->runs[list->run].base != match->base)
 		return;
-	size_t end = list->end = seek(docids, at, count, list->limit);
+	size_t at = list->run > 0 ? kept->runs[list->run - 1].end : 0;
+	size_t end = kept->runs[list->run].end;
 	taking->has_any = true;
 	if (taking->within != NULL && end - at > within_count(taking) * PICK_RATIO)
-		pick_cached(match, list, mask, end, taking);
+		pick_cached(match, kept, mask, at, end, taking);
 	else if (taking->tallies != NULL || taking->scores != NULL)
-		put_words(match, list, mask, at, end, taking);
+		put_words(match, kept, mask, at, end, taking);
 	else
-		put_bits(list, mask, at, end, base, taking);
+		put_bits(kept, mask, at, end, taking);
 }
 
 static weir_status take_postings(struct match_task *task, struct list *list, uint32_t mask,
@@ -374,8 +392,8 @@ weir_status lists_take(struct match_task *task, size_t term, struct taking *taki
 	weir_status status = open_list(task, term, side->cached[place]);
 	if (status != WEIR_OK)
 		return status;
-	if (list->docids != NULL)
-		take_cached(match, list, mask, frequency, taking);
+	if (list->kept != NULL)
+		take_cached(match, list, mask, taking);
 	else
 		status = take_postings(task, list, mask, frequency, taking);
 	if (side->plan->term_count > OPEN_LIMIT)

@@ -39,12 +39,11 @@ struct open_segment {
 /* A plan under way. */
 struct match_side {
 	struct plan *plan;
-	uint32_t *frequencies;		/* by segment and term: documents */
-	struct cached **cached;		/* the same: kept, or NULL */
-	struct list {			/* by term, of the segment under way */
-		const uint32_t *docids; /* of the cached list; at: how far it was read */
-		const uint16_t *tallies;
-		size_t at, end;		   /* of the chunk that was asked for last */
+	uint32_t *frequencies;		   /* by segment and term: documents */
+	struct cached **cached;		   /* the same: kept, or NULL */
+	struct list {			   /* by term, of the segment under way */
+		const struct cached *kept; /* run: how far it was read */
+		uint32_t run;
 		struct postings *postings; /* where there is no cached one */
 		uint32_t next;		   /* docid that those stand at */
 		uint32_t limit;		   /* docids below it were asked for */
