@@ -358,8 +358,18 @@ impl Part {
         for ((leaf, info), weight) in leaves.iter().zip(&lists).zip(weights) {
             if let (Some(info), Some(weight)) = (info, weight) {
                 let norms = reader.get_fieldnorms_reader(leaf.words)?;
+                let (mut place, mut before) = (0, 0);
                 each_posting(reader, leaf, info, |doc, often| {
-                    scores[rank(&words, &ranks, doc)] += weight.bm25.score(norms.fieldnorm_id(doc), often);
+                    let block = block_of(doc);
+                    if block >= place + 2 * RANK_STEP {
+                        place = block / RANK_STEP * RANK_STEP;
+                        before = ranks[place / RANK_STEP];
+                    }
+                    before += words[place..block].iter().map(|word| word.count_ones()).sum::<u32>();
+                    place = block;
+                    let here = words[block] & ((1 << (doc % 64)) - 1);
+                    let score = weight.bm25.score(norms.fieldnorm_id(doc), often);
+                    scores[(before + here.count_ones()) as usize] += score;
                 })?;
             }
         }
