@@ -39,9 +39,12 @@ void victims_prepare(struct victim *victims, int count, void (*life)(int tell, i
 	}
 }
 
+/* No assertion: check writes a message for each, and a victim that is killed in the middle of one
+ * leaves half a message to the case that it was forked from. */
 void victim_tell(int tell)
 {
-	ck_assert_int_eq(write(tell, "x", 1), 1);
+	if (write(tell, "x", 1) != 1)
+		_exit(1);
 }
 
 void victim_kill(struct victim *victim, int points, unsigned delay)
