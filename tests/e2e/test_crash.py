@@ -28,8 +28,8 @@ def java():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("plugin", "kills"), [("xapian", 60), ("sqlite", 20), ("tantivy", 20)])
-def test_a_hundred_kills(java, tmp_path, plugin, kills):
+@pytest.mark.parametrize(("plugin", "kills"), [("xapian", 120), ("sqlite", 40), ("tantivy", 40)])
+def test_two_hundred_kills(java, tmp_path, plugin, kills):
     """At every stop point (xapian) and at any moment; the broker too. `./dev torture` is the same, for longer."""
     missing = processes.plugin_missing(plugin)
     if missing:
@@ -68,7 +68,7 @@ def kill_at(process, point, act=None):
     process.start()
     if act:
         act()
-    wait_for(lambda: process.is_stopped(), f"{process.name} to come to {point}")
+    wait_for(process.is_stopped, f"{process.name} to come to {point}")
     process.kill()
     process.env = None
 

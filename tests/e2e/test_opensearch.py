@@ -92,7 +92,7 @@ def test_a_node_that_comes_later(kafka, make, tmp_path):
 def test_kills_of_the_node_during_a_load(kafka, own_opensearch, make):
     system = start(make(own_opensearch.url))
     sent = 0
-    for _ in range(2):
+    for _ in range(3):
         sender = threading.Thread(target=send, args=(kafka, sent, 3000))
         sender.start()
         sent += 3000

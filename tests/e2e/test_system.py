@@ -103,7 +103,7 @@ def test_restart_in_the_middle(kafka, make_system, engine, victim):
     restart_in_the_middle(system, getattr(system, victim))
 
 
-FULL, SOME = 12000, 6000
+FULL, SOME = 44705, 6000
 
 
 def load_of(count):
