@@ -172,6 +172,16 @@ def use_all_workers(system):
         list(pool.map(lambda _: system.search(), range(64)))
 
 
+def fill(daemon, opened):
+    """Connections that are kept, until no descriptor below the highest is free: a limit would leave those."""
+    def is_full():
+        numbers = [int(each) for each in os.listdir(f"/proc/{daemon.child.pid}/fd")]
+        return len(numbers) > max(numbers)
+    while not is_full():
+        opened.append(requests.Session())
+        assert opened[-1].get(f"{daemon.url}/health/live", timeout=10).status_code == 200
+
+
 @contextlib.contextmanager
 def few_files(daemon, more=0):
     """No file descriptor is left to a process, or that many."""
@@ -195,6 +205,8 @@ def test_without_file_descriptors_connections_wait_and_the_rest_goes_on(kafka, m
     for session, daemon in zip(opened, daemons):
         assert session.get(f"{daemon.url}/health/live", timeout=10).status_code == 200
     files = [open_files(daemon) for daemon in daemons]
+    for daemon in daemons:
+        fill(daemon, opened)
     watches = [Watch(daemon) for daemon in daemons]
     with contextlib.ExitStack() as limits:
         for daemon in daemons:
