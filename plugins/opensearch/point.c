@@ -129,7 +129,7 @@ weir_status point_take(weir_session *session, struct head *head, struct weir_err
 		/* Opened under the lock: the newest point is the one that sees most. */
 		struct point *point = NULL;
 		status = make_point(session, head, &point, error);
-		if (status == WEIR_OK) {
+		if (point != NULL) {
 			point->holders = 1;
 			unheld[0] = let_go(instance->newest);
 			instance->newest = point;

@@ -113,6 +113,7 @@ static int count_chunk(void *context, const struct match_chunk *chunk)
 		EACH_BIT(chunk->bits, index)
 		places[count++] = (uint16_t)index;
 		matches.places = places;
+		matches.count = count;
 	}
 	for (size_t i = 0; i < tallies->count; i++)
 		if (tallies->tallies[i].kind == COLUMN_ORDINAL)

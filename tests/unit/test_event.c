@@ -757,46 +757,6 @@ START_TEST(what_is_written_is_read_back)
 }
 END_TEST
 
-/* Only what stands there as the change has it. */
-START_TEST(borrowed_texts)
-{
-	static const char value[] =
-		"{\"EventId\":\"" GUID "\",\"Title\":\"Night\",\"City\":\"Bra\\u0073ov\","
-		"\"StartDate\":\"2026-01-02T03:04:05+01:00\",\"Mood\":\"blue\",\"Price\":\"1.50\"}";
-	static const char *const borrowed[] = {"mood", "title"};
-	const struct event_header headers[] = {{"EventType", "EventCreatedEvent", 17},
-					       {"Version", "7", 1}};
-	const struct event_message message = {.topic = "events.created",
-					      .value = value,
-					      .value_length = strlen(value),
-					      .headers = headers,
-					      .header_count = 2};
-	struct event_change *changes[2] = {NULL, NULL};
-	enum event_outcome outcome = EVENT_DEAD_LETTER;
-	const char *type = NULL;
-	size_t found = 0;
-	for (size_t i = 0; i < 2; i++) {
-		ck_assert_int_eq(
-			event_decode(decoder, &message, &outcome, &changes[i], &type, &error),
-			WEIR_OK);
-		ck_assert_int_eq(outcome, EVENT_CHANGE);
-		event_decoder_borrow(decoder);
-	}
-	ck_assert_uint_eq(changes[0]->field_count, changes[1]->field_count);
-	for (size_t i = 0; i < changes[0]->field_count; i++) {
-		const struct event_field *copied = &changes[0]->fields[i],
-					 *other = &changes[1]->fields[i];
-		bool is_within = other->json > value && other->json < value + sizeof(value);
-		ck_assert_uint_eq(copied->json_length, other->json_length);
-		ck_assert_mem_eq(copied->json, other->json, copied->json_length);
-		ck_assert(copied->json < value || copied->json >= value + sizeof(value));
-		if (is_within)
-			ck_assert_str_eq(other->name, borrowed[found++]);
-	}
-	ck_assert_uint_eq(found, 2);
-}
-END_TEST
-
 int main(void)
 {
 	TCase *cases = tcase_create("event");
@@ -812,7 +772,6 @@ int main(void)
 	tcase_add_test(cases, booleans_are_true_or_false);
 	tcase_add_test(cases, changes_live_until_the_reset);
 	tcase_add_test(cases, ids_are_normalized);
-	tcase_add_test(cases, borrowed_texts);
 	tcase_add_test(cases, messages_are_written_as_dotnet_does);
 	tcase_add_test(cases, what_is_written_is_read_back);
 	return suite_run(cases, "event");

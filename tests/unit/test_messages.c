@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Walks the tables of tests/messages: what each message becomes. */
+ * Walks the tables of tests/messages: what each message becomes; and what of it is borrowed. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -238,9 +238,56 @@ START_TEST(every_message_of_the_tables)
 }
 END_TEST
 
+/* Only what stands there as the change has it. */
+START_TEST(texts_are_borrowed)
+{
+	struct schema *schema = NULL;
+	struct event_decoder *decoder = NULL;
+	static const char value[] =
+		"{\"EventId\":\"3f2504e0-4f89-11d3-9a0c-0305e82c3301\",\"Title\":\"Night\","
+		"\"City\":\"Bra\\u0073ov\","
+		"\"StartDate\":\"2026-01-02T03:04:05+01:00\",\"Mood\":\"blue\",\"Price\":\"1.50\"}";
+	static const char *const borrowed[] = {"mood", "title"};
+	const struct event_header headers[] = {{"EventType", "EventCreatedEvent", 17},
+					       {"Version", "7", 1}};
+	const struct event_message message = {.topic = "events.created",
+					      .value = value,
+					      .value_length = strlen(value),
+					      .headers = headers,
+					      .header_count = 2};
+	struct event_change *changes[2] = {NULL, NULL};
+	enum event_outcome outcome = EVENT_DEAD_LETTER;
+	const char *type = NULL;
+	size_t found = 0;
+	load(NULL, NULL, &schema, &decoder);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(
+			event_decode(decoder, &message, &outcome, &changes[i], &type, &error),
+			WEIR_OK);
+		ck_assert_int_eq(outcome, EVENT_CHANGE);
+		event_decoder_borrow(decoder);
+	}
+	ck_assert_uint_eq(changes[0]->field_count, changes[1]->field_count);
+	for (size_t i = 0; i < changes[0]->field_count; i++) {
+		const struct event_field *copied = &changes[0]->fields[i],
+					 *other = &changes[1]->fields[i];
+		bool is_within = other->json > value && other->json < value + sizeof(value);
+		ck_assert_uint_eq(copied->json_length, other->json_length);
+		ck_assert_mem_eq(copied->json, other->json, copied->json_length);
+		ck_assert(copied->json < value || copied->json >= value + sizeof(value));
+		if (is_within)
+			ck_assert_str_eq(other->name, borrowed[found++]);
+	}
+	ck_assert_uint_eq(found, 2);
+	event_decoder_destroy(decoder);
+	schema_destroy(schema);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *cases = tcase_create("messages");
 	tcase_add_test(cases, every_message_of_the_tables);
+	tcase_add_test(cases, texts_are_borrowed);
 	return suite_run(cases, "messages");
 }
