@@ -12,6 +12,10 @@
 struct segment_reader {
 	std::string path;
 	Xapian::Database database;
+	/* A call failed: it is to be opened anew. What failed because the writer overtook it has a
+	 * newer block at hand, which the next call takes for its own without asking; and a reopen()
+	 * that failed half way leaves tables of two revisions. */
+	mutable bool is_doubtful;
 };
 
 struct postings {
@@ -75,6 +79,7 @@ weir_status guarded(const struct segment_reader *segment, struct weir_error *err
 		body();
 		return WEIR_OK;
 	} catch (...) {
+		segment->is_doubtful = true;
 		return report(segment->path.c_str(), error);
 	}
 }
@@ -87,6 +92,7 @@ weir_status segment_reader_open(const char *path, struct segment_reader **segmen
 	try {
 		std::unique_ptr<struct segment_reader> opened(new struct segment_reader);
 		opened->path = path;
+		opened->is_doubtful = false;
 		opened->database = Xapian::Database(opened->path, Xapian::DB_BACKEND_GLASS);
 		*segment = opened.release();
 		return WEIR_OK;
@@ -102,7 +108,19 @@ void segment_reader_close(struct segment_reader *segment)
 
 weir_status segment_reader_reopen(struct segment_reader *segment, struct weir_error *error)
 {
-	return guarded(segment, error, [&] { segment->database.reopen(); });
+	return guarded(segment, error, [&] {
+		if (!segment->is_doubtful) {
+			segment->database.reopen();
+			return;
+		}
+		segment->database = Xapian::Database(segment->path, Xapian::DB_BACKEND_GLASS);
+		segment->is_doubtful = false;
+	});
+}
+
+bool segment_reader_is_doubtful(const struct segment_reader *segment)
+{
+	return segment->is_doubtful;
 }
 
 weir_status segment_reader_size(struct segment_reader *segment, uint64_t *documents,

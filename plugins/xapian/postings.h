@@ -25,6 +25,8 @@ weir_status segment_reader_open(const char *path, struct segment_reader **segmen
 void segment_reader_close(struct segment_reader *segment); /* takes NULL */
 /* Moves to the segment's newest commit. */
 weir_status segment_reader_reopen(struct segment_reader *segment, struct weir_error *error);
+/* A call failed since it was opened: it has to be opened again, also at the same commit. */
+bool segment_reader_is_doubtful(const struct segment_reader *segment);
 
 /* How many documents it holds, dead ones too. */
 weir_status segment_reader_size(struct segment_reader *segment, uint64_t *documents,

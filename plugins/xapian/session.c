@@ -87,7 +87,9 @@ static weir_status open_segment(weir_session *session, const struct segment *seg
 			out->documents = open->documents;
 			out->words = open->words;
 		}
-		return open->is_final ? WEIR_OK : segment_reader_reopen(open->reader, error);
+		return open->is_final && !segment_reader_is_doubtful(open->reader)
+			       ? WEIR_OK
+			       : segment_reader_reopen(open->reader, error);
 	}
 	snprintf(path, sizeof(path), "%s/s.%06u", session->reader->path, (unsigned)segment->number);
 	return segment_reader_open(path, &out->reader, error);
@@ -133,7 +135,7 @@ static weir_status reopen_segments(weir_session *session, struct weir_error *err
 	for (size_t i = 0; i < session->segment_count && status == WEIR_OK; i++) {
 		struct open_segment *open = &session->segments[i];
 		open->is_measured &= open->is_lasting;
-		if (open->is_final)
+		if (open->is_final && !segment_reader_is_doubtful(open->reader))
 			continue;
 		status = segment_reader_reopen(open->reader, error);
 	}
@@ -154,6 +156,14 @@ static weir_status follow_head(weir_session *session, const struct head *head,
 	return status;
 }
 
+static bool is_doubtful(const weir_session *session)
+{
+	bool is = false;
+	for (size_t i = 0; i < session->segment_count; i++)
+		is |= segment_reader_is_doubtful(session->segments[i].reader);
+	return is;
+}
+
 /* Moves to the newest commit of the session's folder. */
 static weir_status follow(weir_session *session, struct weir_error *error)
 {
@@ -163,7 +173,8 @@ static weir_status follow(weir_session *session, struct weir_error *error)
 		status = head_read(&session->reader->head, &head, error);
 		if (status != WEIR_OK)
 			return status;
-		if (session->segments != NULL && head.sequence == session->head.sequence)
+		if (session->segments != NULL && head.sequence == session->head.sequence &&
+		    !is_doubtful(session))
 			return WEIR_OK;
 		status = follow_head(session, &head, error);
 	}

@@ -247,6 +247,7 @@ def test_an_index_without_file_descriptors_waits(kafka, make_system, file_engine
         produce(kafka, range(10, 60))
         wait_for(lambda: session.get(f"{system.indexer.url}/health/ready", timeout=5).status_code == 503 or
                  system.total() == 60, "the indexer to be in trouble, or to need no more files")
+        wait_for(lambda: time.monotonic() - watch.began > 2, "a while to pass")
         assert watch.busy() < 0.9 and len(watch.new_lines()) < 20, watch.new_lines()
     system.wait_total(60)
     system.indexer.wait_ready()
