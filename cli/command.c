@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +16,13 @@ static void print_line(const char *before, const char *command, const char *form
 	struct weir_error line;
 	err_write(&line, format, arguments);
 	fprintf(stderr, "weir%s%s: %s\n", before, command, line.message);
+}
+
+void command_point(const char *name)
+{
+	const char *wanted = getenv("WEIR_TEST_KILL");
+	if (wanted != NULL && strcmp(wanted, name) == 0)
+		kill(getpid(), SIGKILL);
 }
 
 int command_fail(const char *command, weir_status status, const struct weir_error *error)

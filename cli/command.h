@@ -29,6 +29,9 @@ int command_config(int argc, char **argv);
 int command_rebuild(int argc, char **argv);
 int command_verify(int argc, char **argv);
 
+/* For tests: ends this process as kill -9 does where WEIR_TEST_KILL names the point. */
+void command_point(const char *name);
+
 /* Prints "weir <command>: <message>" on stderr and answers the exit status that belongs to status.
  */
 int command_fail(const char *command, weir_status status, const struct weir_error *error);

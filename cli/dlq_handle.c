@@ -330,6 +330,7 @@ static weir_status end_portion(struct handling *handling, struct weir_error *err
 {
 	weir_status status = flush(handling, error), second = WEIR_OK;
 	struct weir_error other;
+	command_point("sent");
 	for (size_t i = 0; i < handling->portion_count && second == WEIR_OK; i++)
 		if (handling->portion[i].sent)
 			second = send_mark(handling, &handling->portion[i], &other);

@@ -19,13 +19,6 @@ void rebuild_pause(void)
 	nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
 }
 
-void rebuild_point(const char *name)
-{
-	const char *wanted = getenv("WEIR_TEST_KILL");
-	if (wanted != NULL && strcmp(wanted, name) == 0)
-		kill(getpid(), SIGKILL);
-}
-
 void rebuild_change_began(void)
 {
 	change_began = 1;
@@ -270,11 +263,11 @@ static weir_status work(struct rebuild *rebuild, struct weir_error *error)
 	if (status != WEIR_OK)
 		return status;
 	tell_plan(rebuild);
-	rebuild_point("planned");
+	command_point("planned");
 	status = rebuild_fill(rebuild, error);
 	if (status == WEIR_OK)
 		status = rebuild_check(rebuild, error);
-	rebuild_point("checked");
+	command_point("checked");
 	return status == WEIR_OK ? rebuild_change(rebuild, error) : status;
 }
 

@@ -54,8 +54,6 @@ void rebuild_ask_indexer(struct rebuild *rebuild, struct rebuild_indexer *indexe
 weir_status rebuild_start_builder(struct rebuild *rebuild,
 				  struct weir_error *error) WEIR_MUST_CHECK;
 void rebuild_pause(void);
-/* For tests: ends this process as kill -9 does where WEIR_TEST_KILL names the point. */
-void rebuild_point(const char *name);
 /* Ctrl-C says that the live index is as it was; from here on that the change goes on by itself. */
 void rebuild_change_began(void);
 

@@ -189,7 +189,7 @@ static weir_status name_live(struct rebuild *rebuild, struct weir_error *error)
 		catalog_index_destroy(former);
 		return status;
 	}
-	rebuild_point("live");
+	command_point("live");
 	remove_former(former, catalog);
 	return WEIR_OK;
 }
@@ -225,7 +225,7 @@ static void wait_for_searchd(const struct rebuild *rebuild)
 static weir_status end_change(struct rebuild *rebuild, struct weir_error *error)
 {
 	weir_status status = wait_for_writer(rebuild, error);
-	rebuild_point("written");
+	command_point("written");
 	if (status == WEIR_OK)
 		status = name_live(rebuild, error);
 	if (status != WEIR_OK)
@@ -242,10 +242,10 @@ weir_status rebuild_change(struct rebuild *rebuild, struct weir_error *error)
 {
 	/* Exactly one writes to an index: ours ends before the other begins. */
 	weir_status status = rebuild->online ? builder_stop(&rebuild->builder, error) : WEIR_OK;
-	rebuild_point("stopped");
+	command_point("stopped");
 	if (status == WEIR_OK && rebuild->online && rebuild->catalog->live != NULL) {
 		status = name_writer(rebuild, error);
-		rebuild_point("writer");
+		command_point("writer");
 	}
 	return status == WEIR_OK ? end_change(rebuild, error) : status;
 }

@@ -109,7 +109,7 @@ static weir_status read_store(struct rebuild *rebuild, const struct backend *bac
 	weir_status status = WEIR_OK;
 	while (status == WEIR_OK && more && after < until) {
 		status = read_page(replay, &after, until, &more, error);
-		rebuild_point("store");
+		command_point("store");
 		bar_draw(&rebuild->bar, "reading the store", (double)after / (double)until,
 			 (uint64_t)(after - first), "changes");
 		if (status != WEIR_OK || moment_monotonic() - saved < save_every)
@@ -245,7 +245,7 @@ weir_status rebuild_catch_up(struct rebuild *rebuild, struct weir_error *error)
 				return WEIR_OK;
 			set_at = looked_at = 0;
 		}
-		rebuild_point("building");
+		command_point("building");
 		rebuild_pause();
 	}
 }
@@ -259,7 +259,7 @@ weir_status rebuild_fill(struct rebuild *rebuild, struct weir_error *error)
 		command_say("the indexer at %s writes to another index, and is left alone",
 			    rebuild->indexer_url);
 	weir_status status = begin(rebuild, error);
-	rebuild_point("begun");
+	command_point("begun");
 	if (status == WEIR_OK)
 		status = rebuild_start_builder(rebuild, error);
 	if (status == WEIR_OK)
@@ -267,6 +267,6 @@ weir_status rebuild_fill(struct rebuild *rebuild, struct weir_error *error)
 	bar_clear(&rebuild->bar);
 	if (status == WEIR_OK)
 		command_say("%s has caught up with the log", rebuild->target.name);
-	rebuild_point("caught-up");
+	command_point("caught-up");
 	return status;
 }

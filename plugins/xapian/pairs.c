@@ -36,9 +36,7 @@ struct pairs {
 	struct file file;
 	struct pairs_head head;
 	uint64_t *places;
-	struct bytes bucket; /* the one read last; a phrase is asked for in several fields */
-	uint64_t bucket_place;
-	size_t bucket_count;
+	struct bytes bucket; /* scratch */
 };
 
 static uint32_t bucket_of(uint64_t pair)
@@ -121,10 +119,7 @@ static const uint16_t *read_bucket(struct pairs *pairs, uint64_t table, uint32_t
 {
 	uint32_t range[2];
 	uint64_t place = table + bucket * sizeof(uint32_t);
-	*count = pairs->bucket_place == place ? pairs->bucket_count : 0;
-	if (*count > 0)
-		return (const uint16_t *)(const void *)pairs->bucket.data;
-	pairs->bucket_place = 0;
+	*count = 0;
 	if (!read_at(&pairs->file, place, range, sizeof(range)) || range[0] >= range[1] ||
 	    range[1] > PAIR_LIMIT + BUCKETS)
 		return NULL;
@@ -137,8 +132,7 @@ static const uint16_t *read_bucket(struct pairs *pairs, uint64_t table, uint32_t
 	const uint16_t *found = (const uint16_t *)(const void *)pairs->bucket.data;
 	if (bucket_checksum(bucket, found + 1, wanted - 1) != found[0])
 		return NULL;
-	pairs->bucket_place = place;
-	*count = pairs->bucket_count = wanted;
+	*count = wanted;
 	return found;
 }
 

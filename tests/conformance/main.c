@@ -216,14 +216,27 @@ static int wait_for(pid_t process)
 	return say(STATUS_FAILED, line);
 }
 
-/* A case that was told to end may still be writing for a moment. */
-static void remove_run(const char *folder)
+/* One of our children; 0: there is none. */
+static int find_child(void)
 {
-	for (int tries = 0; tries < 1000; tries++) {
-		harness_remove(folder);
-		if (access(folder, F_OK) != 0)
-			return;
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	char path[64];
+	int child = 0;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	FILE *children = fopen(path, "r");
+	if (children == NULL || fscanf(children, "%d", &child) != 1)
+		child = 0;
+	if (children != NULL)
+		fclose(children);
+	return child;
+}
+
+/* A case that was told to end may outlive the run for a moment, and make files in its folder: its
+ * processes are ours then. */
+static void end_left(void)
+{
+	for (int child; (child = find_child()) != 0;) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
 	}
 }
 
@@ -248,6 +261,7 @@ int main(int count, char **arguments)
 	}
 	/* A group of its own: check passes a signal on to a group, and between two cases to its
 	 * own. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	pid_t parent = getpid(), process = fork();
 	setpgid(process, process);
 	if (process == 0) {
@@ -255,6 +269,7 @@ int main(int count, char **arguments)
 		exit(getppid() == parent ? run(folder) : STATUS_AWAY);
 	}
 	status = process > 0 ? wait_for(process) : say(STATUS_AWAY, strerror(errno));
-	remove_run(folder);
+	end_left();
+	harness_remove(folder);
 	return status;
 }

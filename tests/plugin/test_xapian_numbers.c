@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * What the xapian plug-in computes without a file: tallies, orders, hashes, and which segments are
  * to be merged. */
-#include <check.h>
-#include <string.h>
 
 #include "bytes.h"
 #include "fields.h"
 #include "merges.h"
+#include "parts.h"
 #include "tally.h"
-
-static uint64_t number_state = 88172645463325252;
-
-static uint32_t next_number(uint32_t below)
-{
-	number_state ^= number_state << 13;
-	number_state ^= number_state >> 7;
-	number_state ^= number_state << 17;
-	return (uint32_t)(number_state >> 32) % below;
-}
 
 /* What a tally can hold of these counts. */
 static void saturate(uint32_t counts[TALLY_FIELDS])
@@ -174,18 +163,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("xapian numbers");
 	TCase *cases = tcase_create("numbers");
-	suite_add_tcase(suite, cases);
 	tcase_add_test(cases, test_tallies);
 	tcase_add_test(cases, test_order_of_integers);
 	tcase_add_test(cases, test_a_hash_sees_every_byte);
 	tcase_add_test(cases, test_neighbours_of_a_level_are_merged);
 	tcase_add_test(cases, test_too_many_segments_are_merged_by_fewer);
 	tcase_add_test(cases, test_the_largest_segments_are_left_alone);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(cases, "xapian numbers");
 }

@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * The xapian plug-in's tables of words next to each other, against the documents that they are made
  * from: its objects are linked in. */
-#include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "pairs.h"
+#include "parts.h"
 #include "record.h"
-
-#define MUST(call)                                                                                 \
-	do {                                                                                       \
-		struct weir_error error = {""};                                                    \
-		weir_status status = (call);                                                       \
-		ck_assert_msg(status == WEIR_OK, "%s: %s", #call, error.message);                  \
-	} while (0)
 
 enum { CHUNKS = 3, WORDS = 60, LONGEST = 14, FIELDS = 2, WORD_SIZE = 16 };
 #define DOCIDS (CHUNKS * CHUNK_DOCIDS)
@@ -29,21 +18,9 @@ static struct text {
 	unsigned char count, words[LONGEST];
 } documents[DOCIDS][FIELDS];
 
-static char folder[] = "/tmp/weir-pairs-XXXXXX";
-static char scratch[sizeof(folder)];
 static struct rows_layout layout;
 static struct rows rows;
 static struct pairs_source source = {.rows = &rows};
-
-static uint64_t number_state = 88172645463325252;
-
-static uint32_t next_number(uint32_t below)
-{
-	number_state ^= number_state << 13;
-	number_state ^= number_state >> 7;
-	number_state ^= number_state << 17;
-	return (uint32_t)(number_state >> 32) % below;
-}
 
 static const char *in_scratch(const char *name)
 {
@@ -129,17 +106,10 @@ static void make_documents(void)
 
 static void setup(void)
 {
-	memcpy(scratch, folder, sizeof(folder));
-	ck_assert_ptr_nonnull(mkdtemp(scratch));
+	make_scratch();
 	make_documents();
 	ck_assert_int_eq(mkdir(in_scratch("one"), 0700), 0);
 	ck_assert_int_eq(mkdir(in_scratch("all"), 0700), 0);
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status, (void)type, (void)walk;
-	return remove(path);
 }
 
 static void teardown(void)
@@ -147,7 +117,7 @@ static void teardown(void)
 	log_close(source.log);
 	rows_close(&rows);
 	rows_layout_finish(&layout);
-	nftw(scratch, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	remove_scratch();
 }
 
 static uint64_t pair_of(unsigned left, unsigned right)
@@ -308,18 +278,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("xapian pairs");
 	TCase *cases = tcase_create("pairs");
-	suite_add_tcase(suite, cases);
 	tcase_set_timeout(cases, 60);
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_all_that_have_a_pair_are_named);
 	tcase_add_test(cases, test_tables_are_merged);
 	tcase_add_test(cases, test_no_table_of_what_cannot_be_read);
 	tcase_add_test(cases, test_damage_is_noticed);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(cases, "xapian pairs");
 }

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The parts that the xapian plug-in's files are made of, each by itself: its objects are linked in.
  */
-#include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -15,46 +10,10 @@
 #include "log.h"
 #include "manifest.h"
 #include "names.h"
+#include "parts.h"
 #include "record.h"
 #include "rows.h"
 #include "sight.h"
-
-#define MUST(call)                                                                                 \
-	do {                                                                                       \
-		struct weir_error error = {""};                                                    \
-		weir_status status = (call);                                                       \
-		ck_assert_msg(status == WEIR_OK, "%s: %s", #call, error.message);                  \
-	} while (0)
-
-static char folder[] = "/tmp/weir-xapian-XXXXXX";
-static char scratch[sizeof(folder)];
-
-static void setup(void)
-{
-	memcpy(scratch, folder, sizeof(folder));
-	ck_assert_ptr_nonnull(mkdtemp(scratch));
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status, (void)type, (void)walk;
-	return remove(path);
-}
-
-static void teardown(void)
-{
-	nftw(scratch, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static uint64_t number_state = 88172645463325252;
-
-static uint32_t next_number(uint32_t below)
-{
-	number_state ^= number_state << 13;
-	number_state ^= number_state >> 7;
-	number_state ^= number_state << 17;
-	return (uint32_t)(number_state >> 32) % below;
-}
 
 START_TEST(test_many_ids)
 {
@@ -710,10 +669,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("xapian parts");
 	TCase *cases = tcase_create("parts");
-	suite_add_tcase(suite, cases);
-	tcase_add_checked_fixture(cases, setup, teardown);
+	tcase_add_checked_fixture(cases, make_scratch, remove_scratch);
 	tcase_add_test(cases, test_ids_against_a_list);
 	tcase_add_test(cases, test_many_ids);
 	tcase_add_test(cases, test_arena);
@@ -731,9 +688,5 @@ int main(void)
 	tcase_add_test(cases, test_a_manifest_comes_back);
 	tcase_add_test(cases, test_rows_are_what_was_written);
 	tcase_add_test(cases, test_what_can_be_seen);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(cases, "xapian parts");
 }
